@@ -1,0 +1,255 @@
+//! One small HTTP/1.1 server that every emulator stands on: it binds port 0 on 127.0.0.1, hands whole
+//! requests to a handler, counts and records them in one [`Traffic`] shared by the whole stack, and
+//! applies the faults that a test has asked for.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use hyper::{Method, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+/// What every handler answers with: a body that may be streamed.
+pub(crate) type Reply = hyper::Response<BoxBody<Bytes, BodyError>>;
+pub(crate) type BodyError = Box<dyn std::error::Error + Send + Sync>;
+type Handling = Pin<Box<dyn Future<Output = Reply> + Send>>;
+
+/// A whole request, its body collected, its path exactly as it came over the wire (still encoded).
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    pub(crate) method: Method,
+    /// Encoded path, without the query.
+    pub(crate) path: String,
+    /// Encoded query, empty where there is none.
+    pub(crate) query: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Request {
+    /// A header as text; empty where it is absent or not text.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    /// The body as JSON; `Null` where it is none.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap_or(serde_json::Value::Null)
+    }
+}
+
+/// A reply with a status, headers and a whole body.
+pub(crate) fn reply(status: u16, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Reply {
+    let mut reply = hyper::Response::new(Full::new(body.into()).map_err(|never: Infallible| match never {}).boxed());
+    *reply.status_mut() = StatusCode::from_u16(status).expect("emulators send real status codes");
+    for (name, value) in headers {
+        reply.headers_mut().append(
+            HeaderName::try_from(*name).expect("emulators send real header names"),
+            HeaderValue::try_from(*value).expect("emulators send real header values"),
+        );
+    }
+    reply
+}
+
+/// A reply with a JSON body.
+pub(crate) fn json(status: u16, body: &serde_json::Value) -> Reply {
+    reply(status, &[("content-type", "application/json")], body.to_string())
+}
+
+/// What happens to one request instead of, or around, its ordinary handling.
+#[derive(Debug, Clone)]
+pub(crate) enum Fault {
+    /// Answer with this and do not handle the request at all.
+    Answer { status: u16, headers: Vec<(String, String)>, body: String },
+    /// Close the connection before the request is handled: the server never saw it.
+    DropBefore,
+    /// Handle the request, then close the connection: the answer is lost.
+    DropAfter,
+    /// Handle the request and cut the answer's body after this many bytes.
+    Truncate(usize),
+    /// Wait before handling.
+    Delay(Duration),
+}
+
+/// One rule: which requests a fault applies to, and how often.
+#[derive(Debug)]
+struct Rule {
+    service: &'static str,
+    method: Option<Method>,
+    /// Matches where the path contains this, or the `X-Amz-Target` header ends with it.
+    what: String,
+    skip: usize,
+    times: usize,
+    fault: Fault,
+}
+
+/// A request as it was recorded.
+#[derive(Debug, Clone)]
+pub(crate) struct Seen {
+    pub(crate) service: &'static str,
+    pub(crate) request: Request,
+}
+
+/// Everything that went over the wire to any emulator of one stack, and the faults to come.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Traffic {
+    seen: Arc<Mutex<Vec<Seen>>>,
+    rules: Arc<Mutex<Vec<Rule>>>,
+}
+
+impl Traffic {
+    /// Applies `fault` to the next `times` requests of `service` whose path contains `what` (or whose
+    /// `X-Amz-Target` ends with it), after letting `skip` of them through.
+    pub(crate) fn fault(&self, service: &'static str, method: Option<Method>, what: &str, skip: usize, times: usize, fault: Fault) {
+        let rule = Rule { service, method, what: what.to_owned(), skip, times, fault };
+        self.rules.lock().expect("no test panics while it holds this").push(rule);
+    }
+
+    /// Every request so far, in the order of arrival.
+    pub(crate) fn seen(&self) -> Vec<Seen> {
+        self.seen.lock().expect("no test panics while it holds this").clone()
+    }
+
+    /// How many requests `service` has had whose method is `method` and whose path contains `what` (or
+    /// whose `X-Amz-Target` ends with it).
+    pub(crate) fn count(&self, service: &str, method: &Method, what: &str) -> usize {
+        self.seen().iter().filter(|seen| seen.service == service && seen.request.method == method && matches(&seen.request, what)).count()
+    }
+
+    fn record(&self, service: &'static str, request: &Request) -> Option<Fault> {
+        self.seen.lock().expect("no test panics while it holds this").push(Seen { service, request: request.clone() });
+        let mut rules = self.rules.lock().expect("no test panics while it holds this");
+        for rule in rules.iter_mut() {
+            let applies = rule.service == service
+                && rule.method.as_ref().is_none_or(|method| *method == request.method)
+                && matches(request, &rule.what);
+            if !applies {
+                continue;
+            }
+            if rule.skip > 0 {
+                rule.skip -= 1;
+            } else if rule.times > 0 {
+                rule.times -= 1;
+                return Some(rule.fault.clone());
+            }
+        }
+        None
+    }
+}
+
+fn matches(request: &Request, what: &str) -> bool {
+    request.path.contains(what) || (!what.is_empty() && request.header("x-amz-target").ends_with(what))
+}
+
+/// A running server; dropping it stops it.
+#[derive(Debug)]
+pub(crate) struct Server {
+    address: SocketAddr,
+    task: JoinHandle<()>,
+}
+
+impl Server {
+    /// Starts a server for `service` (the name it has in [`Traffic`]) on a free port of 127.0.0.1.
+    pub(crate) async fn start<F, R>(service: &'static str, traffic: Traffic, handler: F) -> Self
+    where
+        F: Fn(Request) -> R + Send + Sync + 'static,
+        R: Future<Output = Reply> + Send + 'static,
+    {
+        Self::start_on(0, service, traffic, handler).await
+    }
+
+    /// As [`Server::start`], on a port of the caller's choice (0 is any).
+    pub(crate) async fn start_on<F, R>(port: u16, service: &'static str, traffic: Traffic, handler: F) -> Self
+    where
+        F: Fn(Request) -> R + Send + Sync + 'static,
+        R: Future<Output = Reply> + Send + 'static,
+    {
+        let listener = TcpListener::bind(("127.0.0.1", port)).await.expect("a port of 127.0.0.1 can be bound");
+        let address = listener.local_addr().expect("a bound socket has an address");
+        let handler: Arc<dyn Fn(Request) -> Handling + Send + Sync> = Arc::new(move |request| Box::pin(handler(request)));
+        let task = tokio::spawn(async move {
+            loop {
+                let Ok((socket, _)) = listener.accept().await else { continue };
+                let _ = socket.set_nodelay(true);
+                let (handler, traffic) = (Arc::clone(&handler), traffic.clone());
+                tokio::spawn(async move {
+                    let service = hyper::service::service_fn(move |request| {
+                        answer(service, traffic.clone(), Arc::clone(&handler), request)
+                    });
+                    // A client that goes away in the middle is a test's business, not this server's.
+                    let _ = hyper::server::conn::http1::Builder::new()
+                        .timer(TokioTimer::new())
+                        .serve_connection(TokioIo::new(socket), service)
+                        .await;
+                });
+            }
+        });
+        Self { address, task }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// `http://127.0.0.1:PORT`, without a trailing slash.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn answer(
+    service: &'static str,
+    traffic: Traffic,
+    handler: Arc<dyn Fn(Request) -> Handling + Send + Sync>,
+    request: hyper::Request<Incoming>,
+) -> Result<Reply, BodyError> {
+    let (parts, body) = request.into_parts();
+    let body = body.collect().await?.to_bytes();
+    let request = Request {
+        method: parts.method,
+        path: parts.uri.path().to_owned(),
+        query: parts.uri.query().unwrap_or_default().to_owned(),
+        headers: parts.headers,
+        body,
+    };
+    match traffic.record(service, &request) {
+        None => Ok(handler(request).await),
+        Some(Fault::Answer { status, headers, body }) => {
+            let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            Ok(reply(status, &headers, body))
+        }
+        Some(Fault::DropBefore) => Err("dropped before the request was handled".into()),
+        Some(Fault::DropAfter) => {
+            handler(request).await;
+            Err("dropped after the request was handled".into())
+        }
+        Some(Fault::Delay(wait)) => {
+            tokio::time::sleep(wait).await;
+            Ok(handler(request).await)
+        }
+        Some(Fault::Truncate(keep)) => {
+            let (mut parts, body) = handler(request).await.into_parts();
+            let whole = body.collect().await?.to_bytes();
+            parts.headers.insert("content-length", HeaderValue::from(whole.len()));
+            let kept = whole.slice(..keep.min(whole.len()));
+            let frames: [Result<Frame<Bytes>, BodyError>; 2] = [Ok(Frame::data(kept)), Err("cut here".into())];
+            Ok(hyper::Response::from_parts(parts, StreamBody::new(futures_util::stream::iter(frames)).boxed()))
+        }
+    }
+}
