@@ -1,0 +1,125 @@
+//! Bytes that can be read at any place: [`ReadAt`] over memory or a spool file, and a [`Cursor`] over it for
+//! everything that wants `Read + Seek`.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+/// Bytes of a known length, readable at any offset by several readers at once.
+pub trait ReadAt: fmt::Debug + Send + Sync {
+    /// Length in bytes.
+    fn size(&self) -> u64;
+
+    /// Reads some bytes that begin at `offset`; 0 only at or past the end.
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
+}
+
+/// Bytes in memory.
+#[derive(Clone)]
+pub struct Memory(pub Bytes);
+
+impl ReadAt for Memory {
+    fn size(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let rest = usize::try_from(offset)
+            .ok()
+            .and_then(|offset| self.0.get(offset..))
+            .unwrap_or_default();
+        let count = rest.len().min(buffer.len());
+        if let (Some(to), Some(from)) = (buffer.get_mut(..count), rest.get(..count)) {
+            to.copy_from_slice(from);
+        }
+        Ok(count)
+    }
+}
+
+impl fmt::Debug for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes in memory", self.0.len())
+    }
+}
+
+/// Bytes in a file that nobody else writes.
+#[derive(Debug)]
+pub struct OnDisk {
+    file: File,
+    size: u64,
+}
+
+impl OnDisk {
+    /// Takes a file whose length is final.
+    pub fn new(file: File) -> io::Result<Self> {
+        let size = file.metadata()?.len();
+        Ok(Self { file, size })
+    }
+}
+
+impl ReadAt for OnDisk {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        self.file.read_at(buffer, offset)
+    }
+}
+
+/// A reading position in a [`ReadAt`]; many cursors may share one.
+#[derive(Debug, Clone)]
+pub struct Cursor {
+    source: Arc<dyn ReadAt>,
+    position: u64,
+}
+
+impl Cursor {
+    /// A cursor at `position`.
+    pub fn new(source: Arc<dyn ReadAt>, position: u64) -> Self {
+        Self { source, position }
+    }
+}
+
+impl Read for Cursor {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.source.read_at(self.position, buffer)?;
+        self.position = self.position.saturating_add(count as u64);
+        Ok(count)
+    }
+}
+
+impl Seek for Cursor {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let position = match to {
+            SeekFrom::Start(offset) => Some(offset),
+            SeekFrom::End(offset) => self.source.size().checked_add_signed(offset),
+            SeekFrom::Current(offset) => self.position.checked_add_signed(offset),
+        };
+        self.position =
+            position.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "seek before the beginning"))?;
+        Ok(self.position)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_reads_and_seeks_like_a_file() {
+        let mut cursor = Cursor::new(Arc::new(Memory(Bytes::from_static(b"0123456789"))), 0);
+        let mut three = [0; 3];
+        assert_eq!(cursor.seek(SeekFrom::End(-4)).unwrap(), 6);
+        cursor.read_exact(&mut three).unwrap();
+        assert_eq!(&three, b"678");
+        assert_eq!(cursor.seek(SeekFrom::Current(-9)).unwrap(), 0);
+        assert!(cursor.seek(SeekFrom::Current(-1)).is_err());
+        cursor.seek(SeekFrom::Start(99)).unwrap();
+        assert_eq!(cursor.read(&mut three).unwrap(), 0);
+    }
+}

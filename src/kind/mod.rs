@@ -1,0 +1,135 @@
+//! Package types. A type is one file that implements [`Kind`] and one line in [`KINDS`]; it describes requests and
+//! never sends any.
+
+pub mod npm;
+
+use std::fmt;
+
+use thiserror::Error;
+
+use crate::archive::{Archive, ArchiveError};
+use crate::package::Target;
+use crate::plan::PackagePlan;
+
+/// Every package type that the action's `TypeOfArtifact` can name.
+pub static KINDS: &[&dyn Kind] = &[&npm::Npm];
+
+/// The type with this name, letter case aside.
+pub fn by_name(name: &str) -> Option<&'static dyn Kind> {
+    KINDS
+        .iter()
+        .copied()
+        .find(|kind| kind.name().eq_ignore_ascii_case(name))
+}
+
+/// A package type: finds its packages in an artifact and says how each is published. No network, no clock.
+pub trait Kind: Sync {
+    /// The value of `TypeOfArtifact`, lower case.
+    fn name(&self) -> &'static str;
+
+    /// The entries of `Options` that only this type understands.
+    fn options(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Whether a repository of this `packageType` (as Artifactory spells it) takes packages of this type.
+    fn fits(&self, package_type: &str) -> bool {
+        package_type.eq_ignore_ascii_case(self.name())
+    }
+
+    /// Finds what is this type's in the artifact, reads names and versions inside the files, and plans the requests.
+    fn plan(&self, archive: &Archive, target: &Target) -> Result<Vec<PackagePlan>, PackageError>;
+}
+
+impl fmt::Debug for dyn Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Why the packages of an artifact cannot be published.
+#[derive(Debug, Error)]
+pub enum PackageError {
+    /// Nothing of the type in the artifact.
+    #[error("no {kind} package found: {looked_for}")]
+    NothingFound {
+        /// The type's name.
+        kind: &'static str,
+        /// What was looked for and what is there instead, as a sentence without its end.
+        looked_for: String,
+    },
+    /// A package that must not or cannot be published as it is.
+    #[error("{path}: {problem}")]
+    Refused {
+        /// Where in the artifact.
+        path: String,
+        /// What is wrong, with the value at fault.
+        problem: String,
+        /// What to do about it.
+        remedy: String,
+    },
+    /// An option whose value the type cannot use.
+    #[error("option {name}={value} {problem}")]
+    Option {
+        /// The option's name.
+        name: &'static str,
+        /// Its value.
+        value: String,
+        /// What is wrong with it, as the end of a sentence.
+        problem: String,
+    },
+    /// The artifact's own bytes are at fault, or do not arrive.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// The temporary folder is full or not writable.
+    #[error("temporary space: packing {path} failed; give the function more ephemeral storage")]
+    Spool {
+        /// Where in the artifact.
+        path: String,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_lower_case_and_unique_and_found_in_any_case() {
+        for (at, kind) in KINDS.iter().enumerate() {
+            assert_eq!(kind.name(), kind.name().to_lowercase());
+            assert!(
+                KINDS.iter().skip(at + 1).all(|other| other.name() != kind.name()),
+                "{} is there twice",
+                kind.name()
+            );
+            assert_eq!(by_name(&kind.name().to_uppercase()).unwrap().name(), kind.name());
+        }
+        assert!(by_name("floppy").is_none());
+    }
+
+    #[test]
+    fn every_file_of_this_folder_is_in_the_list() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/kind");
+        let mut files: Vec<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| {
+                entry
+                    .unwrap()
+                    .path()
+                    .file_stem()
+                    .unwrap()
+                    .to_string_lossy()
+                    .into_owned()
+            })
+            .filter(|stem| stem != "mod")
+            .collect();
+        files.sort();
+        files.dedup();
+        let mut kinds: Vec<&str> = KINDS.iter().map(|kind| kind.name()).collect();
+        kinds.sort_unstable();
+        assert_eq!(files, kinds);
+    }
+}
