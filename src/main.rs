@@ -1,1 +1,2 @@
+//! The Lambda function's entry point.
 fn main() {}

@@ -1,4 +1,6 @@
 //! The one integration binary: a module per theme, over the local stack.
 
+#![expect(clippy::expect_used, reason = "a test that stops here says what it expected")]
+
 #[path = "../stack/mod.rs"]
 mod stack;

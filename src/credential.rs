@@ -1,0 +1,290 @@
+//! The secret, parsed: a user's password or a token, the Artifactory that it may be sent to, and who may use it.
+
+use std::fmt;
+
+use serde::Deserialize;
+use thiserror::Error;
+
+/// Text that must never be printed. It has no `Display`, and its `Debug` shows nothing of it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretText(String);
+
+impl SecretText {
+    /// Wraps a text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself, for the one place that sends it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// `text` with every occurrence of this secret blanked out, also as it looks percent-encoded or in base64.
+    pub fn scrub(&self, text: &str) -> String {
+        use base64::Engine as _;
+        if self.0.is_empty() {
+            return text.to_owned();
+        }
+        let encoded = percent_encoding::utf8_percent_encode(&self.0, percent_encoding::NON_ALPHANUMERIC).to_string();
+        let base64 = base64::engine::general_purpose::STANDARD.encode(&self.0);
+        [self.0.as_str(), &encoded, &base64]
+            .iter()
+            .fold(text.to_owned(), |text, secret| text.replace(*secret, "[secret]"))
+    }
+}
+
+impl fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[secret]")
+    }
+}
+
+/// How to be known to Artifactory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Credential {
+    /// A user and password, to be exchanged for a short-lived token.
+    Password {
+        /// The user's name.
+        username: String,
+        /// The password (or an API key used as one).
+        password: SecretText,
+    },
+    /// An access or reference token, sent as `Bearer`.
+    Token {
+        /// The token.
+        token: SecretText,
+    },
+}
+
+impl Credential {
+    /// Blanks the credential out of a text.
+    pub fn scrub(&self, text: &str) -> String {
+        match self {
+            Self::Password { password: secret, .. } | Self::Token { token: secret } => secret.scrub(text),
+        }
+    }
+}
+
+/// The value of the secret in Secrets Manager, parsed (design, the secret).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArtifactorySecret {
+    /// The credential.
+    pub credential: Credential,
+    /// The Artifactory that it belongs to, as written; `None`: the stack's own.
+    pub url: Option<String>,
+    /// Patterns of the pipelines that may use it; `None`: all.
+    pub pipelines: Option<Vec<String>>,
+    /// Patterns of the repositories that it may be used for; `None`: all.
+    pub repositories: Option<Vec<String>>,
+}
+
+/// Why a secret's value cannot be used. Never holds any of the value.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum SecretError {
+    /// JSON with a member that is not ours.
+    #[error(
+        "has a member {0:?} that is not known here (known: username, password, access_token, url, pipelines, repositories); is it another product's secret?"
+    )]
+    UnknownMember(String),
+    /// JSON, but not an object with the right types.
+    #[error("is not of the form {{\"username\": \"…\", \"password\": \"…\"}} or {{\"access_token\": \"…\"}}: {0}")]
+    Shape(&'static str),
+    /// A password, but nobody says whose.
+    #[error("holds a password but no user: put \"username\" into the secret, or UserName into the action")]
+    NoUser,
+    /// The action's `UserName` is not the secret's.
+    #[error(
+        "belongs to another user than the action's UserName; remove UserName from the action or use that user's secret"
+    )]
+    OtherUser,
+}
+
+#[derive(Deserialize)]
+struct Members {
+    username: Option<String>,
+    password: Option<String>,
+    access_token: Option<String>,
+    url: Option<String>,
+    pipelines: Option<Vec<String>>,
+    repositories: Option<Vec<String>>,
+}
+
+const KNOWN: [&str; 6] = [
+    "username",
+    "password",
+    "access_token",
+    "url",
+    "pipelines",
+    "repositories",
+];
+
+impl ArtifactorySecret {
+    /// Parses a secret's value. `user_name` is the action's `UserName`.
+    pub fn parse(value: &str, user_name: Option<&str>) -> Result<Self, SecretError> {
+        let text = value.trim();
+        if !text.starts_with(['{', '[']) {
+            return Self::from_plain(text, user_name);
+        }
+        let json: serde_json::Value =
+            serde_json::from_str(text).map_err(|_| SecretError::Shape("it is not valid JSON"))?;
+        let object = json.as_object().ok_or(SecretError::Shape("it is not an object"))?;
+        if let Some(unknown) = object.keys().find(|key| !KNOWN.contains(&key.as_str())) {
+            return Err(SecretError::UnknownMember(bounded(unknown)));
+        }
+        let read: Members =
+            serde_json::from_value(json).map_err(|_| SecretError::Shape("a member has the wrong type"))?;
+        if let (Some(own), Some(other)) = (read.username.as_deref(), user_name)
+            && own != other
+        {
+            return Err(SecretError::OtherUser);
+        }
+        let username = members
+            .username
+            .or_else(|| user_name.map(str::to_owned))
+            .filter(|name| !name.is_empty());
+        let credential = match (members.password, members.access_token) {
+            (Some(_), Some(_)) => return Err(SecretError::Shape("it has both a password and an access_token")),
+            (None, None) => return Err(SecretError::Shape("it has neither a password nor an access_token")),
+            (Some(password), None) if password.is_empty() => return Err(SecretError::Shape("its password is empty")),
+            (Some(password), None) => Credential::Password {
+                username: username.ok_or(SecretError::NoUser)?,
+                password: SecretText::new(password),
+            },
+            (None, Some(token)) => Credential::Token {
+                token: header_safe(token)?,
+            },
+        };
+        let Members {
+            url,
+            pipelines,
+            repositories,
+            ..
+        } = Members {
+            username: None,
+            password: None,
+            access_token: None,
+            ..members
+        };
+        Ok(Self {
+            credential,
+            url,
+            pipelines,
+            repositories,
+        })
+    }
+
+    fn from_plain(text: &str, user_name: Option<&str>) -> Result<Self, SecretError> {
+        if text.is_empty() {
+            return Err(SecretError::Shape("it is empty"));
+        }
+        let username = user_name.ok_or(SecretError::NoUser)?.to_owned();
+        let credential = Credential::Password {
+            username,
+            password: SecretText::new(text),
+        };
+        Ok(Self {
+            credential,
+            url: None,
+            pipelines: None,
+            repositories: None,
+        })
+    }
+
+    /// Whether a job of this pipeline may use the secret. A job without a pipeline name matches no pattern.
+    pub fn serves_pipeline(&self, pipeline: Option<&str>) -> bool {
+        match &self.pipelines {
+            None => true,
+            Some(allowed) => pipeline.is_some_and(|name| allowed.iter().any(|pattern| covers(pattern, name))),
+        }
+    }
+
+    /// Whether the secret may be used for this repository.
+    pub fn serves_repository(&self, repository: &str) -> bool {
+        self.repositories
+            .as_ref()
+            .is_none_or(|allowed| allowed.iter().any(|pattern| covers(pattern, repository)))
+    }
+}
+
+/// A token that can stand in a header: visible ASCII.
+fn header_safe(token: String) -> Result<SecretText, SecretError> {
+    if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(SecretError::Shape(
+            "its access_token is empty or has characters that a token never has",
+        ));
+    }
+    Ok(SecretText::new(token))
+}
+
+/// Whether a glob (`*`, `?`, `[…]`, `{a,b}`) covers the whole text; letter case counts. A pattern that begins with
+/// `!` matches nothing: in an allow-list it would let everything else in.
+fn covers(pattern: &str, text: &str) -> bool {
+    !pattern.starts_with('!') && fast_glob::glob_match(pattern, text)
+}
+
+fn bounded(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(40).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_forms_of_the_secret() {
+        let secret = ArtifactorySecret::parse(r#"{"username":"ci","password":"p w"}"#, None).unwrap();
+        assert!(matches!(secret.credential, Credential::Password { ref username, .. } if username == "ci"));
+        let secret = ArtifactorySecret::parse("plain\n", Some("ci")).unwrap();
+        assert!(matches!(secret.credential, Credential::Password { ref password, .. } if password.expose() == "plain"));
+        let secret = ArtifactorySecret::parse(r#"{"access_token":"abc.def","url":"https://a"}"#, Some("ci")).unwrap();
+        assert_eq!(secret.url.as_deref(), Some("https://a"));
+        assert!(ArtifactorySecret::parse(r#"{"username":"ci","password":"x"}"#, Some("ci")).is_ok());
+    }
+
+    #[test]
+    fn what_is_refused_and_that_no_message_holds_any_of_it() {
+        for (value, user) in [
+            (r#"{"username":"ci","password":"hunter2","engine":"postgres"}"#, None),
+            (r#"{"username":"ci","password":"hunter2"}"#, Some("other")),
+            (r#"{"password":"hunter2"}"#, None),
+            (r#"{"username":"ci","password":"hunter2","access_token":"t"}"#, None),
+            (r#"{"username":"ci"}"#, None),
+            (r#"{"username":"ci","password":["hunter2"]}"#, None),
+            (r#"["hunter2"]"#, None),
+            (r#"{"password":"hunter2""#, None),
+            (r#"{"access_token":"hunter2\nx: y"}"#, None),
+            ("hunter2", None),
+            ("", Some("ci")),
+        ] {
+            let error = ArtifactorySecret::parse(value, user).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn allow_lists_fail_closed() {
+        let secret = ArtifactorySecret::parse(
+            r#"{"access_token":"t","pipelines":["team-a-*"],"repositories":["npm-*","x?"]}"#,
+            None,
+        )
+        .unwrap();
+        assert!(secret.serves_pipeline(Some("team-a-web")));
+        assert!(!secret.serves_pipeline(Some("team-b-web")));
+        assert!(!secret.serves_pipeline(Some("x-team-a-web")));
+        assert!(!secret.serves_pipeline(None));
+        assert!(secret.serves_repository("npm-local") && secret.serves_repository("x1"));
+        assert!(!covers("!x", "y"), "a negation must not open the list");
+        assert!(!secret.serves_repository("x") && !secret.serves_repository("maven"));
+    }
+
+    #[test]
+    fn secrets_do_not_print_and_are_scrubbed_in_every_spelling() {
+        let secret = SecretText::new("p@ss w");
+        assert_eq!(format!("{secret:?}"), "[secret]");
+        assert_eq!(
+            secret.scrub("a p@ss w b p%40ss%20w c cEBzcyB3 d"),
+            "a [secret] b [secret] c [secret] d"
+        );
+    }
+}
