@@ -110,14 +110,7 @@ struct Members {
     repositories: Option<Vec<String>>,
 }
 
-const KNOWN: [&str; 6] = [
-    "username",
-    "password",
-    "access_token",
-    "url",
-    "pipelines",
-    "repositories",
-];
+const KNOWN: [&str; 6] = ["username", "password", "access_token", "url", "pipelines", "repositories"];
 
 impl ArtifactorySecret {
     /// Parses a secret's value. `user_name` is the action's `UserName`.
@@ -134,61 +127,32 @@ impl ArtifactorySecret {
         }
         let read: Members =
             serde_json::from_value(json).map_err(|_| SecretError::Shape("a member has the wrong type"))?;
-        if let (Some(own), Some(other)) = (read.username.as_deref(), user_name)
+        let Members { username: own, password, access_token, url, pipelines, repositories } = read;
+        if let (Some(own), Some(other)) = (own.as_deref(), user_name)
             && own != other
         {
             return Err(SecretError::OtherUser);
         }
-        let username = members
-            .username
-            .or_else(|| user_name.map(str::to_owned))
-            .filter(|name| !name.is_empty());
-        let credential = match (members.password, members.access_token) {
+        let user = own.or_else(|| user_name.map(str::to_owned)).filter(|name| !name.is_empty());
+        let credential = match (password, access_token) {
             (Some(_), Some(_)) => return Err(SecretError::Shape("it has both a password and an access_token")),
             (None, None) => return Err(SecretError::Shape("it has neither a password nor an access_token")),
             (Some(password), None) if password.is_empty() => return Err(SecretError::Shape("its password is empty")),
-            (Some(password), None) => Credential::Password {
-                username: username.ok_or(SecretError::NoUser)?,
-                password: SecretText::new(password),
-            },
-            (None, Some(token)) => Credential::Token {
-                token: header_safe(token)?,
-            },
+            (Some(password), None) => {
+                Credential::Password { username: user.ok_or(SecretError::NoUser)?, password: SecretText::new(password) }
+            }
+            (None, Some(token)) => Credential::Token { token: header_safe(token)? },
         };
-        let Members {
-            url,
-            pipelines,
-            repositories,
-            ..
-        } = Members {
-            username: None,
-            password: None,
-            access_token: None,
-            ..members
-        };
-        Ok(Self {
-            credential,
-            url,
-            pipelines,
-            repositories,
-        })
+        Ok(Self { credential, url, pipelines, repositories })
     }
 
     fn from_plain(text: &str, user_name: Option<&str>) -> Result<Self, SecretError> {
         if text.is_empty() {
             return Err(SecretError::Shape("it is empty"));
         }
-        let username = user_name.ok_or(SecretError::NoUser)?.to_owned();
-        let credential = Credential::Password {
-            username,
-            password: SecretText::new(text),
-        };
-        Ok(Self {
-            credential,
-            url: None,
-            pipelines: None,
-            repositories: None,
-        })
+        let user = user_name.ok_or(SecretError::NoUser)?;
+        let credential = Credential::Password { username: user.to_owned(), password: SecretText::new(text) };
+        Ok(Self { credential, url: None, pipelines: None, repositories: None })
     }
 
     /// Whether a job of this pipeline may use the secret. A job without a pipeline name matches no pattern.
@@ -201,18 +165,14 @@ impl ArtifactorySecret {
 
     /// Whether the secret may be used for this repository.
     pub fn serves_repository(&self, repository: &str) -> bool {
-        self.repositories
-            .as_ref()
-            .is_none_or(|allowed| allowed.iter().any(|pattern| covers(pattern, repository)))
+        self.repositories.as_ref().is_none_or(|allowed| allowed.iter().any(|pattern| covers(pattern, repository)))
     }
 }
 
 /// A token that can stand in a header: visible ASCII.
 fn header_safe(token: String) -> Result<SecretText, SecretError> {
     if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(SecretError::Shape(
-            "its access_token is empty or has characters that a token never has",
-        ));
+        return Err(SecretError::Shape("its access_token is empty or has characters that a token never has"));
     }
     Ok(SecretText::new(token))
 }
@@ -282,9 +242,6 @@ mod tests {
     fn secrets_do_not_print_and_are_scrubbed_in_every_spelling() {
         let secret = SecretText::new("p@ss w");
         assert_eq!(format!("{secret:?}"), "[secret]");
-        assert_eq!(
-            secret.scrub("a p@ss w b p%40ss%20w c cEBzcyB3 d"),
-            "a [secret] b [secret] c [secret] d"
-        );
+        assert_eq!(secret.scrub("a p@ss w b p%40ss%20w c cEBzcyB3 d"), "a [secret] b [secret] c [secret] d");
     }
 }

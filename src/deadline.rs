@@ -51,9 +51,7 @@ impl Deadline {
 
     /// What is left for work: until the end less the reserve.
     pub fn left(&self) -> Duration {
-        self.end
-            .saturating_duration_since(Instant::now())
-            .saturating_sub(self.reserve)
+        self.end.saturating_duration_since(Instant::now()).saturating_sub(self.reserve)
     }
 
     /// What is left until the end itself, for reporting and closing.
@@ -109,11 +107,7 @@ mod tests {
     #[test]
     fn real_local_and_passed_deadlines() {
         assert_eq!(left(NOW + 900_000), Duration::from_secs(900));
-        assert_eq!(
-            left(600_000),
-            Duration::from_secs(600),
-            "cargo lambda watch sends a duration"
-        );
+        assert_eq!(left(600_000), Duration::from_secs(600), "cargo lambda watch sends a duration");
         assert_eq!(left(NOW - 1), FALLBACK);
         assert_eq!(left(0), FALLBACK);
     }

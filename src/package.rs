@@ -52,13 +52,11 @@ impl Digests {
 /// Lower-case hexadecimal, the form in which digests are sent and shown.
 pub fn hex(bytes: &[u8]) -> String {
     use fmt::Write as _;
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// A writer that digests what it passes on.
@@ -143,10 +141,7 @@ mod tests {
         let digests = Digests::of(&b"abc"[..]).unwrap();
         assert_eq!(digests.size, 3);
         assert_eq!(hex(&digests.sha1), "a9993e364706816aba3e25717850c26c9cd0d89d");
-        assert_eq!(
-            hex(&digests.sha256),
-            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-        );
+        assert_eq!(hex(&digests.sha256), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
         assert!(hex(&digests.sha512).starts_with("ddaf35a193617abacc417349ae204131"));
         assert_eq!(hex(&digests.md5), "900150983cd24fb0d6963f7d28e17f72");
     }

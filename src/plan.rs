@@ -69,10 +69,7 @@ impl Plan {
 }
 
 fn files(package: &PackagePlan) -> impl Iterator<Item = (&str, [u8; 32])> {
-    package
-        .steps
-        .iter()
-        .map(|step| (step.file.path.as_str(), step.file.digests.sha256))
+    package.steps.iter().map(|step| (step.file.path.as_str(), step.file.digests.sha256))
 }
 
 impl fmt::Display for Plan {

@@ -91,12 +91,7 @@ pub enum EntryKind {
 #[derive(Debug, Clone, Copy)]
 enum Place {
     /// Behind a local header at this offset of the zip.
-    Zip {
-        header: u64,
-        stored: u64,
-        method: Method,
-        crc32: u32,
-    },
+    Zip { header: u64, stored: u64, method: Method, crc32: u32 },
     /// The object itself.
     Whole,
 }
@@ -143,10 +138,7 @@ impl Archive {
     /// gzip is a package by itself and becomes the single entry `alone`.
     pub fn open(source: Arc<dyn ReadAt>, name: &str, alone: &str) -> Result<Self, ArchiveError> {
         let mut magic = [0; 4];
-        let unreadable = |source| ArchiveError::Read {
-            entry: name.to_owned(),
-            source,
-        };
+        let unreadable = |source| ArchiveError::Read { entry: name.to_owned(), source };
         let mut got = 0;
         while let Some(rest) = magic.get_mut(got..).filter(|rest| !rest.is_empty()) {
             match source.read_at(got as u64, rest).map_err(unreadable)? {
@@ -165,23 +157,11 @@ impl Archive {
                 counted: AtomicBool::new(false),
             }],
             other => {
-                let begins = other
-                    .iter()
-                    .map(|byte| format!("{byte:02x}"))
-                    .collect::<Vec<_>>()
-                    .join(" ");
-                return Err(ArchiveError::NotAZip(format!(
-                    "{} bytes that begin with {begins}",
-                    source.size()
-                )));
+                let begins = other.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ");
+                return Err(ArchiveError::NotAZip(format!("{} bytes that begin with {begins}", source.size())));
             }
         };
-        Ok(Self(Arc::new(Inner {
-            name: name.to_owned(),
-            source,
-            records,
-            inflated: AtomicU64::new(0),
-        })))
+        Ok(Self(Arc::new(Inner { name: name.to_owned(), source, records, inflated: AtomicU64::new(0) })))
     }
 
     /// The artifact's name in the pipeline.
@@ -191,10 +171,7 @@ impl Archive {
 
     /// All entries, in the order of their paths' bytes.
     pub fn entries(&self) -> impl DoubleEndedIterator<Item = Entry> + '_ {
-        (0..self.0.records.len()).map(|index| Entry {
-            archive: self.clone(),
-            index,
-        })
+        (0..self.0.records.len()).map(|index| Entry { archive: self.clone(), index })
     }
 
     /// How many entries there are.
@@ -209,15 +186,8 @@ impl Archive {
 
     /// The entry at exactly this path (no leading or trailing slash).
     pub fn find(&self, path: &str) -> Option<Entry> {
-        let index = self
-            .0
-            .records
-            .binary_search_by(|record| (*record.path).cmp(path))
-            .ok()?;
-        Some(Entry {
-            archive: self.clone(),
-            index,
-        })
+        let index = self.0.records.binary_search_by(|record| (*record.path).cmp(path)).ok()?;
+        Some(Entry { archive: self.clone(), index })
     }
 }
 
@@ -228,10 +198,7 @@ impl fmt::Debug for Archive {
 }
 
 impl Entry {
-    #[expect(
-        clippy::indexing_slicing,
-        reason = "an Entry is made only by its archive, whose records never change"
-    )]
+    #[expect(clippy::indexing_slicing, reason = "an Entry is made only by its archive, whose records never change")]
     fn record(&self) -> &Record {
         &self.archive.0.records[self.index]
     }
@@ -274,21 +241,11 @@ impl Entry {
         let source = Arc::clone(&self.archive.0.source);
         let (bytes, crc32): (Box<dyn Read + Send>, _) = match record.place {
             Place::Whole => (Box::new(Cursor::new(source, 0)), None),
-            Place::Zip {
-                header,
-                stored,
-                method,
-                crc32,
-            } => {
-                let unsupported = |problem: String| ArchiveError::Unsupported {
-                    entry: record.path.to_string(),
-                    problem,
-                };
+            Place::Zip { header, stored, method, crc32 } => {
+                let unsupported =
+                    |problem: String| ArchiveError::Unsupported { entry: record.path.to_string(), problem };
                 let raw = local_data(&source, header)
-                    .map_err(|source| ArchiveError::Read {
-                        entry: record.path.to_string(),
-                        source,
-                    })?
+                    .map_err(|source| ArchiveError::Read { entry: record.path.to_string(), source })?
                     .take(stored);
                 let reader: Box<dyn Read + Send> = match method {
                     Method::Stored => Box::new(raw),
@@ -299,30 +256,18 @@ impl Entry {
                 (reader, Some(crc32))
             }
         };
-        Ok(EntryReader {
-            bytes,
-            left: record.size,
-            crc32,
-            crc: flate2::Crc::new(),
-        })
+        Ok(EntryReader { bytes, left: record.size, crc32, crc: flate2::Crc::new() })
     }
 
     /// Reads the whole entry into memory, at most `limit` bytes.
     pub fn read_to_memory(&self, limit: u64) -> Result<Vec<u8>, ArchiveError> {
         if self.size() > limit {
-            return Err(ArchiveError::TooLarge {
-                entry: self.path().to_owned(),
-                size: self.size(),
-                limit,
-            });
+            return Err(ArchiveError::TooLarge { entry: self.path().to_owned(), size: self.size(), limit });
         }
         let mut bytes = Vec::new();
         self.open()?
             .read_to_end(&mut bytes)
-            .map_err(|source| ArchiveError::Read {
-                entry: self.path().to_owned(),
-                source,
-            })?;
+            .map_err(|source| ArchiveError::Read { entry: self.path().to_owned(), source })?;
         Ok(bytes)
     }
 }
@@ -379,10 +324,7 @@ fn local_data(source: &Arc<dyn ReadAt>, header: u64) -> io::Result<Cursor> {
     let mut fixed = [0; 30];
     cursor.read_exact(&mut fixed)?;
     let [b'P', b'K', 3, 4, .., n0, n1, e0, e1] = fixed else {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidData,
-            "there is no local header where the directory says",
-        ));
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "there is no local header where the directory says"));
     };
     let skip = i64::from(u16::from_le_bytes([n0, n1])) + i64::from(u16::from_le_bytes([e0, e1]));
     cursor.seek(SeekFrom::Current(skip))?;
@@ -394,10 +336,7 @@ fn list(source: &Arc<dyn ReadAt>) -> Result<Vec<Record>, ArchiveError> {
     let reader = BufReader::with_capacity(64 << 10, Cursor::new(Arc::clone(source), 0));
     let mut zip = ZipIterable::try_new(reader, Config::default()).map_err(broken)?;
     if zip.len() > MAX_ENTRIES {
-        return Err(ArchiveError::TooMany(format!(
-            "{} entries, the limit is {MAX_ENTRIES}",
-            zip.len()
-        )));
+        return Err(ArchiveError::TooMany(format!("{} entries, the limit is {MAX_ENTRIES}", zip.len())));
     }
     let mut records = Vec::with_capacity(zip.len());
     let mut directory = None;
@@ -405,9 +344,7 @@ fn list(source: &Arc<dyn ReadAt>) -> Result<Vec<Record>, ArchiveError> {
         let entry = entry.map_err(broken)?;
         let begin = *directory.get_or_insert(entry.central_header_start());
         if entry.central_header_start().saturating_sub(begin) > MAX_DIRECTORY {
-            return Err(ArchiveError::TooMany(format!(
-                "a directory of more than {MAX_DIRECTORY} bytes"
-            )));
+            return Err(ArchiveError::TooMany(format!("a directory of more than {MAX_DIRECTORY} bytes")));
         }
         let raw = entry.name().map_err(broken)?;
         let path = safe_path(&raw)?;
@@ -422,21 +359,10 @@ fn list(source: &Arc<dyn ReadAt>) -> Result<Vec<Record>, ArchiveError> {
             CompressionMethod::Deflated => Method::Deflated,
             _ => Method::Other,
         };
-        let place = Place::Zip {
-            header: entry.header_start(),
-            stored: entry.compressed_size(),
-            method,
-            crc32: entry.crc32(),
-        };
+        let place =
+            Place::Zip { header: entry.header_start(), stored: entry.compressed_size(), method, crc32: entry.crc32() };
         let mode = entry.unix_mode().map(|mode| mode & 0o7777);
-        records.push(Record {
-            path,
-            kind,
-            mode,
-            size: entry.size(),
-            place,
-            counted: AtomicBool::new(false),
-        });
+        records.push(Record { path, kind, mode, size: entry.size(), place, counted: AtomicBool::new(false) });
     }
     // The artifact's own root, as some tools record it ("./").
     records.retain(|record| !record.path.is_empty());
@@ -447,12 +373,7 @@ fn list(source: &Arc<dyn ReadAt>) -> Result<Vec<Record>, ArchiveError> {
 
 /// The entry's path without `./` and a trailing slash, or what is unsafe about it.
 fn safe_path(raw: &str) -> Result<Box<str>, ArchiveError> {
-    let refuse = |problem| {
-        Err(ArchiveError::Name {
-            entry: raw.to_owned(),
-            problem,
-        })
-    };
+    let refuse = |problem| Err(ArchiveError::Name { entry: raw.to_owned(), problem });
     if raw.contains('\0') {
         return refuse("has a NUL in its name");
     }
@@ -468,11 +389,7 @@ fn safe_path(raw: &str) -> Result<Box<str>, ArchiveError> {
     if raw.split('/').any(|segment| segment == "..") {
         return refuse("leads out of the artifact ('..')");
     }
-    let plain = raw
-        .split('/')
-        .filter(|segment| !matches!(*segment, "" | "."))
-        .collect::<Vec<_>>()
-        .join("/");
+    let plain = raw.split('/').filter(|segment| !matches!(*segment, "" | ".")).collect::<Vec<_>>().join("/");
     Ok(plain.into())
 }
 
@@ -482,24 +399,15 @@ fn refuse_ambiguous(records: &[Record]) -> Result<(), ArchiveError> {
         if let [a, b] = pair
             && a.path == b.path
         {
-            return Err(ArchiveError::Name {
-                entry: a.path.to_string(),
-                problem: "is in the artifact twice",
-            });
+            return Err(ArchiveError::Name { entry: a.path.to_string(), problem: "is in the artifact twice" });
         }
     }
     for record in records {
         for (at, _) in record.path.match_indices('/') {
             let parent = record.path.get(..at).unwrap_or_default();
-            let found = records
-                .binary_search_by(|other| (*other.path).cmp(parent))
-                .ok()
-                .and_then(|at| records.get(at));
+            let found = records.binary_search_by(|other| (*other.path).cmp(parent)).ok().and_then(|at| records.get(at));
             if found.is_some_and(|parent| parent.kind != EntryKind::Directory) {
-                return Err(ArchiveError::Name {
-                    entry: parent.to_owned(),
-                    problem: "is both a file and a folder",
-                });
+                return Err(ArchiveError::Name { entry: parent.to_owned(), problem: "is both a file and a folder" });
             }
         }
     }

@@ -92,10 +92,7 @@ mod tests {
         assert_eq!(Selection::parse("a;;b"), Err(SelectionError::Empty));
         assert_eq!(Selection::parse("!"), Err(SelectionError::Empty));
         for pattern in ["/etc/*", "../*", "a\\b"] {
-            assert!(
-                matches!(Selection::parse(pattern), Err(SelectionError::Unsafe(_))),
-                "{pattern}"
-            );
+            assert!(matches!(Selection::parse(pattern), Err(SelectionError::Unsafe(_))), "{pattern}");
         }
     }
 }

@@ -29,11 +29,7 @@ impl Default for Spool {
 impl Spool {
     /// A spool that keeps at most `limit` bytes in memory.
     pub fn with_limit(limit: usize) -> Self {
-        Self {
-            limit,
-            memory: Vec::new(),
-            file: None,
-        }
+        Self { limit, memory: Vec::new(), file: None }
     }
 
     /// What was written, now readable.
@@ -85,9 +81,7 @@ mod tests {
             let source = spool.finish().unwrap();
             assert_eq!(source.size(), u64::from(size));
             let mut back = Vec::new();
-            super::super::source::Cursor::new(source, 0)
-                .read_to_end(&mut back)
-                .unwrap();
+            super::super::source::Cursor::new(source, 0).read_to_end(&mut back).unwrap();
             assert_eq!(back, bytes);
         }
     }

@@ -16,10 +16,7 @@ pub static KINDS: &[&dyn Kind] = &[&npm::Npm];
 
 /// The type with this name, letter case aside.
 pub fn by_name(name: &str) -> Option<&'static dyn Kind> {
-    KINDS
-        .iter()
-        .copied()
-        .find(|kind| kind.name().eq_ignore_ascii_case(name))
+    KINDS.iter().copied().find(|kind| kind.name().eq_ignore_ascii_case(name))
 }
 
 /// A package type: finds its packages in an artifact and says how each is published. No network, no clock.
@@ -115,15 +112,7 @@ mod tests {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/kind");
         let mut files: Vec<String> = std::fs::read_dir(folder)
             .unwrap()
-            .map(|entry| {
-                entry
-                    .unwrap()
-                    .path()
-                    .file_stem()
-                    .unwrap()
-                    .to_string_lossy()
-                    .into_owned()
-            })
+            .map(|entry| entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned())
             .filter(|stem| stem != "mod")
             .collect();
         files.sort();
