@@ -1,8 +1,10 @@
 //! Publishes what CodePipeline builds to JFrog Artifactory, from one Lambda function.
 
+pub mod action;
 pub mod archive;
 pub mod credential;
 pub mod deadline;
+pub mod job;
 pub mod kind;
 pub mod package;
 pub mod plan;
@@ -10,4 +12,7 @@ pub mod registry {
     //! Artifactory over HTTP.
     pub mod url;
 }
+pub mod settings;
 pub mod step;
+pub mod template;
+pub mod trigger;

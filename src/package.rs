@@ -9,6 +9,7 @@ use serde::Serialize;
 use sha1::Digest as _;
 
 use crate::registry::url::{Base, RepoKey};
+use crate::template::Template;
 
 /// Name and version of a package, as its registry knows it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -121,11 +122,11 @@ pub struct Target {
     pub repository: RepoKey,
     /// `TargetPath`, its placeholders for the run already filled in: a folder of the repository, for types without
     /// a layout of their own.
-    pub path: Option<String>,
+    pub path: Option<Template>,
     /// Which files of the artifact are looked at.
     pub files: crate::archive::Selection,
     /// Properties to set on everything that is published: key, then its values.
-    pub properties: Vec<(String, Vec<String>)>,
+    pub properties: Vec<(String, Vec<Template>)>,
     /// The entries of `Options` that belong to the type (`tag` and the like), by name.
     pub options: BTreeMap<String, String>,
     /// E-mail of the publisher, for registries that record one.

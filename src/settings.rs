@@ -1,0 +1,192 @@
+//! The environment, read once into [`Settings`]. The only file that reads it.
+
+use thiserror::Error;
+use tracing::level_filters::LevelFilter;
+
+use crate::registry::url::Base;
+
+/// A CodePipeline action type: what is polled.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct ActionType {
+    /// `Deploy`, unless the stack says otherwise.
+    pub category: String,
+    /// `Artifactory`, unless the stack says otherwise.
+    pub provider: String,
+    /// The type's version, a text such as `1`.
+    pub version: String,
+}
+
+/// Where additional root certificates come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CaCertificates {
+    /// PEM text in the variable itself.
+    Pem(String),
+    /// ARN of a secret that holds the PEM text.
+    Secret(String),
+}
+
+/// Everything that the environment decides (design, environment).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The action types to poll, one for each version.
+    pub action_types: Vec<ActionType>,
+    /// Bucket of the claims.
+    pub journal_bucket: String,
+    /// Secret for actions that name none.
+    pub default_secret_id: Option<String>,
+    /// The Artifactory to which secrets without a `url` are bound.
+    pub artifactory_url: Option<Base>,
+    /// Whether `http://` hosts are let through.
+    pub allow_http: bool,
+    /// Additional root certificates.
+    pub ca_certificates: Option<CaCertificates>,
+    /// Jobs of one invocation at once, 1 to 100.
+    pub jobs_in_flight: usize,
+    /// Level of this crate's log lines.
+    pub log_level: LevelFilter,
+    /// Whether S3 is asked with the bucket in the path: a stand-in's address has no names for buckets.
+    pub s3_path_style: bool,
+}
+
+/// A variable that is missing or has a value that means nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("environment variable {variable} {problem}")]
+pub struct SettingsError {
+    variable: &'static str,
+    problem: String,
+}
+
+impl Settings {
+    /// Reads the process's environment.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub fn from_environment() -> Result<Self, SettingsError> {
+        Self::read(|name| std::env::var(name).ok())
+    }
+
+    /// Reads settings from any lookup; empty values count as absent.
+    pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
+        let get = |name: &str| lookup(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
+        let allow_http = match get("ALLOW_HTTP").as_deref() {
+            None | Some("false") => false,
+            Some("true") => true,
+            Some(other) => return Err(invalid("ALLOW_HTTP", format!("is {other:?}; it must be true or false"))),
+        };
+        let artifactory_url = get("ARTIFACTORY_URL")
+            .map(|text| Base::parse(&text, allow_http))
+            .transpose()
+            .map_err(|error| invalid("ARTIFACTORY_URL", error.to_string()))?;
+        let jobs_in_flight =
+            match get("JOBS_IN_FLIGHT") {
+                None => 4,
+                Some(text) => text.parse().ok().filter(|count| (1..=100).contains(count)).ok_or_else(|| {
+                    invalid("JOBS_IN_FLIGHT", format!("is {text:?}; it must be a number from 1 to 100"))
+                })?,
+            };
+        let log_level = match get("AWS_LAMBDA_LOG_LEVEL") {
+            None => LevelFilter::INFO,
+            Some(text) if text.eq_ignore_ascii_case("fatal") => LevelFilter::ERROR,
+            Some(text) => text.parse().map_err(|_| {
+                let problem = format!("is {text:?}; it must be TRACE, DEBUG, INFO, WARN, ERROR or FATAL");
+                invalid("AWS_LAMBDA_LOG_LEVEL", problem)
+            })?,
+        };
+        Ok(Self {
+            action_types: action_types(&get)?,
+            journal_bucket: get("JOURNAL_BUCKET").ok_or_else(|| {
+                invalid("JOURNAL_BUCKET", "is not set; it names the S3 bucket of the claims".to_owned())
+            })?,
+            default_secret_id: get("DEFAULT_SECRET_ID"),
+            artifactory_url,
+            allow_http,
+            ca_certificates: get("CA_CERTIFICATES").map(ca_certificates).transpose()?,
+            jobs_in_flight,
+            log_level,
+            s3_path_style: get("AWS_ENDPOINT_URL_S3").or_else(|| get("AWS_ENDPOINT_URL")).is_some(),
+        })
+    }
+}
+
+fn action_types(get: &impl Fn(&str) -> Option<String>) -> Result<Vec<ActionType>, SettingsError> {
+    let category = get("ACTION_CATEGORY").unwrap_or_else(|| "Deploy".to_owned());
+    let provider = get("ACTION_PROVIDER").unwrap_or_else(|| "Artifactory".to_owned());
+    let versions = get("ACTION_VERSION").unwrap_or_else(|| "1".to_owned());
+    let versions: Vec<&str> = versions.split(',').map(str::trim).collect();
+    // As CodePipeline's API limits them (provider 1 to 35, version 1 to 9 characters).
+    let plain = |text: &str, most: usize| {
+        (1..=most).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
+    };
+    if !plain(&provider, 35) {
+        return Err(invalid("ACTION_PROVIDER", format!("is {provider:?}, which no action type can be called")));
+    }
+    let mut types: Vec<ActionType> = Vec::new();
+    for version in versions {
+        if !plain(version, 9) {
+            return Err(invalid("ACTION_VERSION", format!("holds {version:?}, which is no action version")));
+        }
+        let next = ActionType { category: category.clone(), provider: provider.clone(), version: version.to_owned() };
+        if !types.contains(&next) {
+            types.push(next);
+        }
+    }
+    Ok(types)
+}
+
+fn ca_certificates(text: String) -> Result<CaCertificates, SettingsError> {
+    if text.contains("-----BEGIN CERTIFICATE-----") {
+        // Consoles and shells like to turn line ends into the two characters `\n`.
+        return Ok(CaCertificates::Pem(text.replace("\\n", "\n")));
+    }
+    if text.starts_with("arn:") {
+        return Ok(CaCertificates::Secret(text));
+    }
+    Err(invalid("CA_CERTIFICATES", "is neither PEM certificates nor the ARN of a secret".to_owned()))
+}
+
+fn invalid(variable: &'static str, problem: String) -> SettingsError {
+    SettingsError { variable, problem }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+        Settings::read(|name| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
+    }
+
+    #[test]
+    fn defaults_need_only_the_bucket() {
+        let settings = read(&[("JOURNAL_BUCKET", "claims")]).unwrap();
+        let polled: Vec<_> = settings.action_types.iter().map(|t| (&*t.category, &*t.provider, &*t.version)).collect();
+        assert_eq!(polled, [("Deploy", "Artifactory", "1")]);
+        assert_eq!(settings.jobs_in_flight, 4);
+        assert_eq!(settings.log_level, LevelFilter::INFO);
+        assert!(!settings.allow_http && !settings.s3_path_style && settings.artifactory_url.is_none());
+    }
+
+    #[test]
+    fn several_versions_are_polled_once_each() {
+        let settings = read(&[("JOURNAL_BUCKET", "b"), ("ACTION_VERSION", "1, 2,1")]).unwrap();
+        assert_eq!(settings.action_types.iter().map(|t| &*t.version).collect::<Vec<_>>(), ["1", "2"]);
+    }
+
+    #[test]
+    fn each_wrong_value_is_refused_by_the_name_of_its_variable() {
+        for (name, value) in [
+            ("ALLOW_HTTP", "yes"),
+            ("ARTIFACTORY_URL", "http://a"),
+            ("ARTIFACTORY_URL", "acme"),
+            ("JOBS_IN_FLIGHT", "0"),
+            ("JOBS_IN_FLIGHT", "101"),
+            ("JOBS_IN_FLIGHT", "four"),
+            ("AWS_LAMBDA_LOG_LEVEL", "LOUD"),
+            ("ACTION_VERSION", "1,,2"),
+            ("ACTION_PROVIDER", "Arti factory"),
+            ("CA_CERTIFICATES", "/etc/ssl/cert.pem"),
+        ] {
+            let error = read(&[("JOURNAL_BUCKET", "b"), (name, value)]).unwrap_err();
+            assert!(error.to_string().contains(name), "{name}={value}: {error}");
+        }
+        assert!(read(&[]).unwrap_err().to_string().contains("JOURNAL_BUCKET"));
+    }
+}
