@@ -106,8 +106,8 @@ mod tests {
 
     #[test]
     fn real_local_and_passed_deadlines() {
-        assert_eq!(left(NOW + 900_000), Duration::from_secs(900));
-        assert_eq!(left(600_000), Duration::from_secs(600), "cargo lambda watch sends a duration");
+        assert_eq!(left(NOW + 900_000), Duration::from_mins(15));
+        assert_eq!(left(600_000), Duration::from_mins(10), "cargo lambda watch sends a duration");
         assert_eq!(left(NOW - 1), FALLBACK);
         assert_eq!(left(0), FALLBACK);
     }

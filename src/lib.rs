@@ -2,6 +2,7 @@
 
 pub mod action;
 pub mod archive;
+pub mod aws;
 pub mod credential;
 pub mod deadline;
 pub mod job;
@@ -12,6 +13,7 @@ pub mod registry {
     //! Artifactory over HTTP.
     pub mod url;
 }
+pub mod report;
 pub mod settings;
 pub mod step;
 pub mod template;

@@ -1,0 +1,72 @@
+//! Secrets Manager: the credential's text, read at run time and kept in memory for a short while.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_sdk_secretsmanager::Client;
+use aws_sdk_secretsmanager::config::Builder;
+use tokio::time::Instant;
+
+use super::{AwsError, timeouts};
+use crate::credential::SecretText;
+use crate::deadline::Deadline;
+
+/// How long a value is used before it is read again; a rotated secret is noticed earlier by its 401.
+const FRESH: Duration = Duration::from_mins(1);
+
+/// A reader of secrets.
+#[derive(Debug)]
+pub struct Secrets {
+    client: Client,
+    cache: Mutex<HashMap<String, (Instant, SecretText)>>,
+}
+
+/// Whether a value that was read a moment ago will do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Freshness {
+    /// It will.
+    Cached,
+    /// It was refused: read it again.
+    Reread,
+}
+
+impl Secrets {
+    /// A reader from the process's configuration.
+    pub fn new(config: &SdkConfig) -> Self {
+        Self { client: Client::new(config), cache: Mutex::default() }
+    }
+
+    /// The current value of the secret with this name or ARN.
+    pub async fn value(&self, id: &str, freshness: Freshness, deadline: Deadline) -> Result<SecretText, AwsError> {
+        if freshness == Freshness::Cached
+            && let Some(value) = self.cached(id)
+        {
+            return Ok(value);
+        }
+        let answer = self
+            .client
+            .get_secret_value()
+            .secret_id(id)
+            .customize()
+            .config_override(Builder::new().timeout_config(timeouts(deadline, Duration::from_secs(10))))
+            .send()
+            .await
+            .map_err(|error| AwsError::of("GetSecretValue", &error))?;
+        let text = answer.secret_string.ok_or_else(|| AwsError {
+            meaning: super::Meaning::Invalid,
+            ..AwsError::unusable("GetSecretValue", "the secret is binary, not text")
+        })?;
+        let value = SecretText::new(text);
+        if let Ok(mut cache) = self.cache.lock() {
+            cache.insert(id.to_owned(), (Instant::now(), value.clone()));
+        }
+        Ok(value)
+    }
+
+    fn cached(&self, id: &str) -> Option<SecretText> {
+        let cache = self.cache.lock().ok()?;
+        cache.get(id).filter(|(read, _)| read.elapsed() < FRESH).map(|(_, value)| value.clone())
+    }
+}

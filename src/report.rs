@@ -1,0 +1,307 @@
+//! What CodePipeline is told at the end of a job: texts within the API's limits, output variables, and the report that
+//! goes into an output artifact. The same job gives the same report, so that a repeated call is harmless.
+
+use std::io::{Cursor, Write};
+
+use aws_sdk_codepipeline::types::FailureType;
+use serde::Serialize;
+use zip::CompressionMethod;
+use zip::write::SimpleFileOptions;
+
+use crate::package::{Coordinates, Digests, hex};
+use crate::registry::url::{Base, RepoKey, RepoPath};
+
+/// Longest summary, in characters (API model).
+const SUMMARY: usize = 2048;
+/// Longest failure message.
+const MESSAGE: usize = 5000;
+/// Longest external execution id, and longest revision.
+const IDENTIFIER: usize = 1500;
+/// Longest change identifier.
+const CHANGE: usize = 100;
+/// Most bytes of all output variables together.
+const VARIABLES: usize = 122_880;
+
+/// How a file came to be in the repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FileState {
+    /// This job stored it.
+    Stored,
+    /// It was there already with the same content.
+    Skipped,
+    /// A dry run: it would be stored.
+    Planned,
+}
+
+/// A file that is in the repository now.
+#[derive(Debug, Clone)]
+pub struct PublishedFile {
+    /// Its path in the repository.
+    pub path: RepoPath,
+    /// Its digests.
+    pub digests: Digests,
+    /// How it came there.
+    pub state: FileState,
+}
+
+/// A package whose files are all in the repository.
+#[derive(Debug, Clone)]
+pub struct PublishedPackage {
+    /// Name and version.
+    pub of: Coordinates,
+    /// Its files.
+    pub files: Vec<PublishedFile>,
+}
+
+/// Everything that a job published, and where.
+#[derive(Debug, Clone)]
+pub struct Published {
+    /// The Artifactory.
+    pub base: Base,
+    /// The repository.
+    pub repository: RepoKey,
+    /// The packages, in the order of the plan.
+    pub packages: Vec<PublishedPackage>,
+}
+
+/// A success, ready to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SuccessReport {
+    /// What went where, in words.
+    pub summary: String,
+    /// Leads to the log.
+    pub external_execution_id: String,
+    /// The version that was published.
+    pub revision: String,
+    /// SHA-256 of the first file.
+    pub change_identifier: String,
+    /// Output variables.
+    pub variables: Vec<(String, String)>,
+}
+
+/// A failure, ready to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailureReport {
+    /// One of CodePipeline's six types.
+    pub kind: FailureType,
+    /// What a person reads.
+    pub message: String,
+    /// Leads to the log.
+    pub external_execution_id: String,
+}
+
+impl Published {
+    fn files(&self) -> impl Iterator<Item = &PublishedFile> {
+        self.packages.iter().flat_map(|package| &package.files)
+    }
+
+    fn count(&self, state: FileState) -> usize {
+        let all = |package: &&PublishedPackage| package.files.iter().all(|file| file.state == state);
+        self.packages.iter().filter(all).count()
+    }
+
+    fn url(&self, file: &PublishedFile) -> String {
+        self.base.join(&format!("{}/{}", self.repository, file.path.encoded()))
+    }
+
+    /// The report of this success.
+    pub fn report(&self, external_execution_id: &str) -> SuccessReport {
+        let first = self.packages.first();
+        let file = self.files().next();
+        let sha256 = file.map(|file| hex(&file.digests.sha256)).unwrap_or_default();
+        let version = first.map(|package| package.of.version.clone()).unwrap_or_default();
+        let skipped = self.count(FileState::Skipped);
+        let mut variables = vec![
+            ("PackageName", first.map(|package| package.of.name.clone()).unwrap_or_default()),
+            ("PackageVersion", version.clone()),
+            ("PackageCount", self.packages.len().to_string()),
+            ("ArtifactUrl", file.map(|file| self.url(file)).unwrap_or_default()),
+            ("Sha256", sha256.clone()),
+            ("SkippedCount", skipped.to_string()),
+        ];
+        let mut room = VARIABLES;
+        for (name, value) in &mut variables {
+            *value = cut(value, room.saturating_sub(name.len()) / 4);
+            room = room.saturating_sub(name.len() + value.len());
+        }
+        SuccessReport {
+            summary: text(&self.summary(skipped), SUMMARY),
+            external_execution_id: text(external_execution_id, IDENTIFIER),
+            revision: text(&version, IDENTIFIER),
+            change_identifier: text(&sha256, CHANGE),
+            variables: variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        }
+    }
+
+    fn summary(&self, skipped: usize) -> String {
+        let planned = self.count(FileState::Planned);
+        let name = |package: &PublishedPackage| match package.files.first().map(|file| file.state) {
+            Some(FileState::Skipped) => format!("{} (already there)", package.of),
+            _ => package.of.to_string(),
+        };
+        let names = self.packages.iter().map(name).collect::<Vec<_>>().join(", ");
+        let place = format!("{} at {}", self.repository, self.base);
+        match self.packages.len() {
+            _ if planned > 0 => format!("Dry run, nothing was sent. Would publish to {place}: {names}"),
+            1 if skipped == 1 => format!("{names}: the same content is in {place}"),
+            1 => format!("Published {names} to {place}"),
+            count => format!(
+                "Published {} of {count} packages to {place}, {skipped} were there already: {names}",
+                count - skipped
+            ),
+        }
+    }
+
+    /// The zip with `publish-report.json` that an output artifact holds.
+    pub fn zip(&self) -> Result<Vec<u8>, std::io::Error> {
+        let report = self.json();
+        let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        // A fixed time: the same job gives the same bytes.
+        let options = SimpleFileOptions::default()
+            .compression_method(CompressionMethod::Deflated)
+            .last_modified_time(zip::DateTime::default());
+        zip.start_file("publish-report.json", options)?;
+        zip.write_all(&serde_json::to_vec_pretty(&report)?)?;
+        Ok(zip.finish()?.into_inner())
+    }
+
+    fn json(&self) -> serde_json::Value {
+        let file = |file: &PublishedFile| {
+            let Digests { size, sha1, sha256, md5, sha512: _ } = &file.digests;
+            serde_json::json!({
+                "path": file.path,
+                "url": self.url(file),
+                "size": size,
+                "sha1": hex(sha1),
+                "sha256": hex(sha256),
+                "md5": hex(md5),
+                "state": file.state,
+            })
+        };
+        let package = |package: &PublishedPackage| {
+            serde_json::json!({
+                "name": package.of.name,
+                "version": package.of.version,
+                "files": package.files.iter().map(file).collect::<Vec<_>>(),
+            })
+        };
+        serde_json::json!({
+            "repository": self.repository,
+            "artifactory": self.base.to_string(),
+            "packages": self.packages.iter().map(package).collect::<Vec<_>>(),
+        })
+    }
+}
+
+impl SuccessReport {
+    /// The least that still says what happened, for an API that refuses the full report.
+    #[must_use]
+    pub fn smallest(&self) -> Self {
+        let plain = |text: &str| text.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').collect::<String>();
+        Self {
+            summary: text(&plain(&self.summary), 200),
+            external_execution_id: text(&plain(&self.external_execution_id), 100),
+            revision: text(&plain(&self.revision), 100),
+            change_identifier: text(&plain(&self.change_identifier), CHANGE),
+            variables: Vec::new(),
+        }
+    }
+}
+
+impl FailureReport {
+    /// A failure within the API's limits.
+    pub fn new(kind: FailureType, message: &str, external_execution_id: &str) -> Self {
+        Self { kind, message: text(message, MESSAGE), external_execution_id: text(external_execution_id, IDENTIFIER) }
+    }
+}
+
+/// A text that is never empty and never longer than `most` UTF-16 units, which no way of counting exceeds but bytes;
+/// the end says that it was cut.
+fn text(text: &str, most: usize) -> String {
+    let clean: String = text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect();
+    match clean.trim() {
+        "" => "-".to_owned(),
+        clean => cut(clean, most),
+    }
+}
+
+fn cut(text: &str, most: usize) -> String {
+    let length = |text: &str| text.chars().map(char::len_utf16).sum::<usize>();
+    if length(text) <= most {
+        return text.to_owned();
+    }
+    let mut kept = 1;
+    let fits = |c: &char| {
+        kept += c.len_utf16();
+        kept <= most
+    };
+    text.chars().take_while(fits).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn published(states: &[FileState]) -> Published {
+        let package = |(at, state): (usize, &FileState)| PublishedPackage {
+            of: Coordinates { name: format!("left-{at}"), version: "1.0.0".to_owned() },
+            files: vec![PublishedFile {
+                path: RepoPath::parse(&format!("left-{at}/-/left-{at}-1.0.0.tgz")).unwrap(),
+                digests: Digests::of(&b"abc"[..]).unwrap(),
+                state: *state,
+            }],
+        };
+        Published {
+            base: Base::parse("https://acme.jfrog.io", false).unwrap(),
+            repository: RepoKey::parse("npm-local").unwrap(),
+            packages: states.iter().enumerate().map(package).collect(),
+        }
+    }
+
+    #[test]
+    fn summaries_say_what_went_where() {
+        use FileState::{Planned, Skipped, Stored};
+        let summary = |states: &[FileState]| published(states).report("run").summary;
+        insta::assert_snapshot!(summary(&[Stored]), @"Published left-0@1.0.0 to npm-local at https://acme.jfrog.io");
+        insta::assert_snapshot!(summary(&[Skipped]), @"left-0@1.0.0 (already there): the same content is in npm-local at https://acme.jfrog.io");
+        insta::assert_snapshot!(summary(&[Stored, Skipped]), @"Published 1 of 2 packages to npm-local at https://acme.jfrog.io, 1 were there already: left-0@1.0.0, left-1@1.0.0 (already there)");
+        insta::assert_snapshot!(summary(&[Planned]), @"Dry run, nothing was sent. Would publish to npm-local at https://acme.jfrog.io: left-0@1.0.0");
+    }
+
+    #[test]
+    fn variables_are_those_of_the_first_package() {
+        let report = published(&[FileState::Stored, FileState::Skipped]).report("run");
+        let names: Vec<&str> = report.variables.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["PackageName", "PackageVersion", "PackageCount", "ArtifactUrl", "Sha256", "SkippedCount"]);
+        assert_eq!(report.variables[3].1, "https://acme.jfrog.io/artifactory/npm-local/left-0/-/left-0-1.0.0.tgz");
+        assert_eq!(report.variables[5].1, "1");
+        assert_eq!(report.change_identifier.len(), 64);
+    }
+
+    #[test]
+    fn no_text_is_empty_or_longer_than_its_limit() {
+        for size in [MESSAGE - 1, MESSAGE, MESSAGE + 1, 3 * MESSAGE] {
+            for letter in ["a", "ä", "😀"] {
+                let message = FailureReport::new(FailureType::JobFailed, &letter.repeat(size), "").message;
+                assert!(message.encode_utf16().count() <= MESSAGE, "{letter} {size}");
+                assert_eq!(message.ends_with('…'), letter.repeat(size).encode_utf16().count() > MESSAGE);
+            }
+        }
+        let empty = FailureReport::new(FailureType::JobFailed, " \u{0} ", "");
+        assert_eq!((empty.message.as_str(), empty.external_execution_id.as_str()), ("-", "-"));
+        let many = published(&vec![FileState::Stored; 1000]).report("run");
+        assert!(many.summary.chars().count() <= SUMMARY);
+    }
+
+    #[test]
+    fn the_report_in_the_output_artifact_lists_every_file_and_is_the_same_each_time() {
+        let published = published(&[FileState::Stored, FileState::Skipped]);
+        let bytes = published.zip().unwrap();
+        assert_eq!(bytes, published.zip().unwrap());
+        let mut zip = zip::ZipArchive::new(Cursor::new(bytes)).unwrap();
+        let report: serde_json::Value = serde_json::from_reader(zip.by_name("publish-report.json").unwrap()).unwrap();
+        assert_eq!(report["packages"][1]["files"][0]["state"], "skipped");
+        assert_eq!(report["packages"][0]["files"][0]["md5"], "900150983cd24fb0d6963f7d28e17f72");
+    }
+}
