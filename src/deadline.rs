@@ -11,11 +11,15 @@ const EARLIEST_TIME: u64 = 10_000_000_000;
 /// Most that is kept back for reporting and for leaving claims in order.
 const MAX_RESERVE: Duration = Duration::from_secs(2);
 
+/// What is enough time to begin a small job.
+const ROOM: Duration = Duration::from_secs(20);
+
 /// When the invocation ends, as Lambda enforces it, and the part of it that is kept for the end.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadline {
     end: Instant,
     reserve: Duration,
+    whole: Duration,
     end_epoch_millis: u64,
 }
 
@@ -44,6 +48,7 @@ impl Deadline {
         let millis = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
         Self {
             end: now + left,
+            whole: left,
             reserve: MAX_RESERVE.min(left / 10),
             end_epoch_millis: now_millis.saturating_add(millis),
         }
@@ -62,6 +67,11 @@ impl Deadline {
     /// The moment at which work must have stopped.
     pub fn work_ends(&self) -> Instant {
         self.end.checked_sub(self.reserve).unwrap_or(self.end)
+    }
+
+    /// Whether another job may be begun: a third of the invocation is left, or enough for any small job.
+    pub fn has_room(&self) -> bool {
+        self.left() > ROOM.min(self.whole / 3)
     }
 
     /// When the invocation ends, in milliseconds since 1970: how long its leases hold.

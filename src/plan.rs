@@ -5,8 +5,9 @@ use std::fmt::{self, Write as _};
 
 use sha1::Digest as _;
 
-use crate::package::{Coordinates, hex};
+use crate::package::{Coordinates, Target, hex};
 use crate::step::{Segment, Step};
+use crate::template::{FileFacts, Template, TemplateError};
 
 /// One package and the requests that publish it, in order.
 #[derive(Debug, Clone)]
@@ -25,20 +26,33 @@ pub struct Plan {
     packages: Vec<PackagePlan>,
 }
 
-/// Two packages of one job that would be the same version of the same package.
+/// Why packages do not make a plan.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0} is in the artifacts twice with different content")]
-pub struct TwiceError(pub Coordinates);
+pub enum PlanError {
+    /// Two packages of one job that would be the same version of the same package.
+    #[error("{0} is in the artifacts twice with different content")]
+    Twice(Coordinates),
+    /// A property that cannot be set on a file.
+    #[error("Properties {source}")]
+    Property {
+        /// What is wrong.
+        source: TemplateError,
+    },
+}
 
 impl Plan {
-    /// Puts the packages of all artifacts together. The same package with the same content counts once.
-    pub fn new(packages: impl IntoIterator<Item = PackagePlan>) -> Result<Self, TwiceError> {
+    /// Puts the packages of all artifacts together, with the properties that the action wants on each file. The same
+    /// package with the same content counts once.
+    pub fn new(packages: impl IntoIterator<Item = PackagePlan>, target: &Target) -> Result<Self, PlanError> {
         let mut plan = Self::default();
-        for package in packages {
+        for mut package in packages {
+            for step in &mut package.steps {
+                step.file.properties = properties(&package.of, step, target)?;
+            }
             match plan.packages.iter().find(|other| other.of == package.of) {
                 None => plan.packages.push(package),
                 Some(other) if files(other).eq(files(&package)) => {}
-                Some(_) => return Err(TwiceError(package.of)),
+                Some(_) => return Err(PlanError::Twice(package.of)),
             }
         }
         Ok(plan)
@@ -66,6 +80,17 @@ impl Plan {
         }
         hex(&digest.finalize())
     }
+}
+
+fn properties(of: &Coordinates, step: &Step, target: &Target) -> Result<Vec<(String, Vec<String>)>, PlanError> {
+    let path = step.file.path.as_str();
+    let file = path.rsplit_once('/').map_or(path, |(_, file)| file);
+    let facts = FileFacts { name: &of.name, version: &of.version, file, dir: None };
+    let fill = |(key, values): &(String, Vec<Template>)| {
+        let values = values.iter().map(|value| value.for_file(&facts)).collect::<Result<_, _>>();
+        values.map(|values| (key.clone(), values)).map_err(|source| PlanError::Property { source })
+    };
+    target.properties.iter().map(fill).collect()
 }
 
 fn files(package: &PackagePlan) -> impl Iterator<Item = (&str, [u8; 32])> {

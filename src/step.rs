@@ -54,6 +54,15 @@ pub struct PlannedFile {
     pub path: RepoPath,
     /// Its digests.
     pub digests: Digests,
+    /// Properties to set on it: key, then its values. The plan fills them in; kinds leave them empty.
+    pub properties: Vec<(String, Vec<String>)>,
+}
+
+impl PlannedFile {
+    /// A file without properties.
+    pub fn new(path: RepoPath, digests: Digests) -> Self {
+        Self { path, digests, properties: Vec::new() }
+    }
 }
 
 /// A JSON document of the type's API that lists a package's versions, e.g. npm's package document.
@@ -138,6 +147,10 @@ impl fmt::Display for Step {
         let Digests { size, sha1, sha256, .. } = &self.file.digests;
         writeln!(f, "    stores {} ({size} bytes)", self.file.path)?;
         writeln!(f, "    sha256 {}", hex(sha256))?;
-        writeln!(f, "    sha1   {}", hex(sha1))
+        writeln!(f, "    sha1   {}", hex(sha1))?;
+        for (key, values) in &self.file.properties {
+            writeln!(f, "    property {key} = {}", values.join(", "))?;
+        }
+        Ok(())
     }
 }

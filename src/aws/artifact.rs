@@ -23,6 +23,9 @@ pub enum ArtifactError {
     /// CodePipeline named no S3 object for it.
     #[error("CodePipeline gave no place in S3 for the artifact {0}")]
     NoPlace(String),
+    /// CodePipeline gave no credentials to reach it with.
+    #[error("CodePipeline gave no credentials for the artifact {0}")]
+    NoCredentials(String),
     /// An object without a byte.
     #[error("the object s3://{bucket}/{key} is empty")]
     Empty {

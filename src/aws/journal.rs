@@ -98,6 +98,14 @@ impl Claim {
     pub fn record(&self) -> &Record {
         &self.record
     }
+
+    /// Notes that CodePipeline said the job is ours. It is written down with the next write: a successor that does not
+    /// find it asks CodePipeline itself.
+    #[must_use]
+    pub fn confirmed(mut self) -> Self {
+        self.record.acknowledgement = Acknowledgement::Confirmed;
+        self
+    }
 }
 
 /// A claim as it lies in the journal, somebody's.
@@ -208,11 +216,12 @@ impl Journal {
     }
 
     /// Takes over the claim of a dead worker, or one that was handed over.
-    pub async fn take_over(&self, open: OpenClaim, deadline: Deadline) -> Result<Claiming, AwsError> {
+    pub async fn take_over(&self, open: OpenClaim, run_id: &str, deadline: Deadline) -> Result<Claiming, AwsError> {
         let OpenClaim { mut record, etag } = open;
         if record.lease_until > 0 {
             record.attempt = record.attempt.saturating_add(1);
         }
+        run_id.clone_into(&mut record.external_execution_id);
         self.sign(&mut record, deadline);
         self.settle(record, Some(etag), deadline).await
     }
@@ -230,11 +239,6 @@ impl Journal {
             Claiming::Ours(claim) => Kept::Ours(claim),
             Claiming::Held => Kept::Lost,
         })
-    }
-
-    /// Hands a job over: the next tick goes on with it, and it does not count as a death.
-    pub async fn release(&self, claim: Claim, deadline: Deadline) -> Result<(), AwsError> {
-        self.update(claim, |record| record.lease_until = 0, deadline).await.map(drop)
     }
 
     /// Removes the claim of a job that is done with.

@@ -1,0 +1,322 @@
+//! What ends a job without success: its type for CodePipeline, what a person reads, and what they can do about it.
+//! Everything here is reported to the pipeline; whatever is not a [`Failure`] breaks the tick and alarms us.
+
+use std::fmt::Write as _;
+
+use aws_sdk_codepipeline::types::FailureType;
+use thiserror::Error;
+
+use crate::action::ConfigError;
+use crate::archive::ArchiveError;
+use crate::aws::artifact::ArtifactError;
+use crate::aws::{AwsError, Meaning};
+use crate::credential::SecretError;
+use crate::kind::PackageError;
+use crate::log::chain;
+use crate::package::Coordinates;
+use crate::plan::PlanError;
+use crate::registry::url::{Base, BaseError, RepoKey, RepoPath};
+use crate::registry::{Class, RegistryError};
+
+/// Why a job failed.
+#[derive(Debug, Error)]
+pub enum Failure {
+    /// The action's configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Nobody says which secret.
+    #[error("no secret is named: the action has no SecretId and the stack has no default secret")]
+    NoSecret,
+    /// Secrets Manager did not give the secret.
+    #[error("the secret {id} could not be read")]
+    SecretUnread {
+        /// Name or ARN.
+        id: String,
+        /// The call's error.
+        #[source]
+        source: AwsError,
+    },
+    /// The secret's value is not of the right form.
+    #[error("the secret {id} {source}")]
+    SecretForm {
+        /// Name or ARN.
+        id: String,
+        /// What is wrong.
+        source: SecretError,
+    },
+    /// The secret's `url` is no base.
+    #[error("the url in the secret {id} {source}")]
+    SecretUrl {
+        /// Name or ARN.
+        id: String,
+        /// What is wrong.
+        source: BaseError,
+    },
+    /// The secret is not for this pipeline or repository.
+    #[error("the secret {id} may not be used {what}")]
+    SecretNotFor {
+        /// Name or ARN.
+        id: String,
+        /// For what, e.g. `by the pipeline "web"`.
+        what: String,
+    },
+    /// Nobody says to which Artifactory the secret may be sent.
+    #[error("the secret {id} is not bound to an Artifactory, so it was sent nowhere")]
+    Unbound {
+        /// Name or ARN.
+        id: String,
+    },
+    /// The action names another Artifactory than the one the secret belongs to.
+    #[error("ArtifactoryHost is {host}, but the secret {id} belongs to {bound}; the secret was not sent")]
+    BoundElsewhere {
+        /// Name or ARN.
+        id: String,
+        /// What the action says.
+        host: Base,
+        /// Where the secret belongs.
+        bound: Base,
+    },
+    /// The job names no input artifact.
+    #[error("the job has no input artifact")]
+    NoInput,
+    /// An artifact could not be read from S3.
+    #[error("the input artifact {artifact} could not be read")]
+    Input {
+        /// The artifact's name.
+        artifact: String,
+        /// What S3 said.
+        #[source]
+        source: ArtifactError,
+    },
+    /// An artifact is not one that can be published from.
+    #[error("the input artifact {artifact} {source}")]
+    Archive {
+        /// The artifact's name.
+        artifact: String,
+        /// What is wrong.
+        source: ArchiveError,
+    },
+    /// The packages of an artifact cannot be published.
+    #[error("input artifact {artifact}: {source}")]
+    Package {
+        /// The artifact's name.
+        artifact: String,
+        /// What is wrong.
+        source: PackageError,
+    },
+    /// The packages do not make a plan together.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The repository is of another type or cannot be deployed to.
+    #[error("the repository {repository} {problem}")]
+    Repository {
+        /// The repository.
+        repository: RepoKey,
+        /// What is wrong, as the end of a sentence.
+        problem: String,
+    },
+    /// Versions that are there with other content.
+    #[error("{} in the repository with other content: {}", if .0.len() == 1 { "this version is" } else { "these versions are" }, list(.0))]
+    Conflicts(Vec<Conflict>),
+    /// Versions that are there, and the action says `existing=fail`.
+    #[error("in the repository already: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
+    Exists(Vec<Coordinates>),
+    /// Artifactory refused or failed.
+    #[error("{}{source}", of.as_ref().map(|of| format!("{of}: ")).unwrap_or_default())]
+    Registry {
+        /// The package, where it was about one.
+        of: Option<Coordinates>,
+        /// What happened.
+        source: RegistryError,
+    },
+    /// An output artifact could not be written.
+    #[error("the output artifact {artifact} could not be written")]
+    Output {
+        /// The artifact's name.
+        artifact: String,
+        /// What S3 said.
+        #[source]
+        source: ArtifactError,
+    },
+    /// Every worker that touched the job died.
+    #[error("{attempts} workers died on this job, one after the other")]
+    DiedTooOften {
+        /// How many.
+        attempts: u32,
+    },
+    /// A bug of ours.
+    #[error("the publisher itself failed on this job")]
+    Panicked,
+}
+
+/// A file that is there with other content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    /// The package.
+    pub of: Coordinates,
+    /// Its path in the repository.
+    pub path: RepoPath,
+    /// Digest of what is there.
+    pub theirs: String,
+    /// Digest of what was to be published.
+    pub ours: String,
+}
+
+fn list(conflicts: &[Conflict]) -> String {
+    let one = |conflict: &Conflict| {
+        format!("{} ({}: there {}, here {})", conflict.of, conflict.path, conflict.theirs, conflict.ours)
+    };
+    conflicts.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
+/// How far a job had come when it failed.
+#[derive(Debug, Clone, Default)]
+pub struct Progress {
+    /// Repository and Artifactory, once they are known.
+    pub place: Option<String>,
+    /// Packages that are published.
+    pub published: Vec<Coordinates>,
+    /// Packages that are not.
+    pub unpublished: Vec<Coordinates>,
+}
+
+impl Failure {
+    /// The type that CodePipeline is told.
+    pub fn kind(&self) -> FailureType {
+        match self {
+            Self::Config(_)
+            | Self::NoSecret
+            | Self::SecretForm { .. }
+            | Self::SecretUrl { .. }
+            | Self::SecretNotFor { .. }
+            | Self::Unbound { .. }
+            | Self::BoundElsewhere { .. }
+            | Self::NoInput
+            | Self::Repository { .. } => FailureType::ConfigurationError,
+            Self::SecretUnread { source, .. } => match source.meaning {
+                Meaning::Denied | Meaning::Expired => FailureType::PermissionError,
+                Meaning::NotFound | Meaning::Invalid | Meaning::Condition => FailureType::ConfigurationError,
+                Meaning::Throttled | Meaning::Unavailable => FailureType::SystemUnavailable,
+            },
+            Self::Input { source, .. } | Self::Output { source, .. } => artifact_kind(source),
+            Self::Archive { .. }
+            | Self::Package { .. }
+            | Self::Plan(_)
+            | Self::Conflicts(_)
+            | Self::Exists(_)
+            | Self::DiedTooOften { .. }
+            | Self::Panicked => FailureType::JobFailed,
+            Self::Registry { source, .. } => match source.class() {
+                Class::Configuration => FailureType::ConfigurationError,
+                Class::Permission => FailureType::PermissionError,
+                Class::Package => FailureType::JobFailed,
+                Class::Unavailable => FailureType::SystemUnavailable,
+            },
+        }
+    }
+
+    /// What to do about it.
+    fn remedy(&self) -> String {
+        match self {
+            Self::Config(ConfigError::Password) => "Move the password as described; the migration takes one edit of the action.".to_owned(),
+            Self::Config(_) => "Correct the action's configuration in the pipeline, then retry the stage.".to_owned(),
+            Self::NoSecret => "Name a secret in the action's SecretId, or set the stack's parameter for a default secret.".to_owned(),
+            Self::SecretUnread { source, .. } => match source.meaning {
+                Meaning::Denied | Meaning::Expired => {
+                    "The function's role reads only secrets that carry the tag codepipeline-artifactory: tag the secret, and allow kms:Decrypt where it has a key of its own.".to_owned()
+                }
+                Meaning::NotFound => "Create the secret in this region and account, or correct SecretId.".to_owned(),
+                Meaning::Invalid | Meaning::Condition => "Store the credential as text (SecretString) in a secret that is not being deleted.".to_owned(),
+                Meaning::Throttled | Meaning::Unavailable => "Retry the stage.".to_owned(),
+            },
+            Self::SecretForm { .. } => "Correct the secret's value; the README lists its members.".to_owned(),
+            Self::SecretUrl { .. } => "Correct the secret's url: the Artifactory that it belongs to, such as https://acme.jfrog.io.".to_owned(),
+            Self::SecretNotFor { .. } => "Use a secret that is meant for this pipeline and repository, or extend this one's \"pipelines\" or \"repositories\".".to_owned(),
+            Self::Unbound { .. } => "Put \"url\" into the secret, or set the stack's ArtifactoryUrl.".to_owned(),
+            Self::BoundElsewhere { .. } => "Correct ArtifactoryHost, or use a secret that belongs to that Artifactory.".to_owned(),
+            Self::NoInput => "Give the action an input artifact: the output of the build.".to_owned(),
+            Self::Input { source, .. } | Self::Output { source, .. } => artifact_remedy(source),
+            Self::Archive { .. } => "Change what the build hands over, then release the change again.".to_owned(),
+            Self::Package { source, .. } => match source {
+                PackageError::Refused { remedy, .. } => remedy.clone(),
+                PackageError::NothingFound { .. } => "Check the build's artifacts (base-directory and files in its buildspec), the action's TypeOfArtifact and Files.".to_owned(),
+                PackageError::Option { .. } => "Correct Options in the action's configuration.".to_owned(),
+                PackageError::Archive(_) => "Change what the build hands over, then release the change again.".to_owned(),
+                PackageError::Spool { .. } => "Raise the stack's ephemeral storage, then retry the stage.".to_owned(),
+            },
+            Self::Plan(_) => "Hand over each package once; narrow what is published with Files.".to_owned(),
+            Self::Repository { .. } => "Correct RepoKey or TypeOfArtifact; publish to a local repository, or to a virtual one with a default deployment repository.".to_owned(),
+            Self::Conflicts(_) => "A published version is never changed. Raise the version and release again; or, if what is there is wrong, delete it in Artifactory and retry the stage.".to_owned(),
+            Self::Exists(_) => "Raise the version, or let identical versions pass with existing=skip-identical.".to_owned(),
+            Self::Registry { source, .. } => source.remedy(),
+            Self::DiedTooOften { .. } => "Look into the log of the runs; if the function ran out of memory or time, raise them, then retry the stage.".to_owned(),
+            Self::Panicked => "This is a bug of the publisher: report it with the log of this run. Retrying the stage is safe.".to_owned(),
+        }
+    }
+
+    /// Everything that a person needs: what failed, where, what was and was not published, what to do.
+    pub fn message(&self, progress: &Progress, external_execution_id: &str) -> String {
+        let mut text = sentence(&chain(self));
+        if let Some(place) = &progress.place {
+            let _ = write!(text, "\nTarget: {place}.");
+        }
+        let names = |list: &[Coordinates]| {
+            let shown: Vec<String> = list.iter().take(20).map(ToString::to_string).collect();
+            let more = if list.len() > 20 { format!(" and {} more", list.len() - 20) } else { String::new() };
+            format!("{}{more}", shown.join(", "))
+        };
+        match (progress.published.as_slice(), progress.unpublished.as_slice()) {
+            ([], []) => text.push_str("\nNothing was published."),
+            ([], left) => {
+                let _ = write!(text, "\nNothing was published; not published: {}.", names(left));
+            }
+            (done, []) => {
+                let _ = write!(text, "\nPublished all the same: {}.", names(done));
+            }
+            (done, left) => {
+                let _ = write!(text, "\nPublished before: {}. Not published: {}.", names(done), names(left));
+            }
+        }
+        let _ = write!(text, "\nWhat to do: {}", self.remedy());
+        let _ = write!(text, "\nLog: request id {external_execution_id}.");
+        text
+    }
+}
+
+fn sentence(text: &str) -> String {
+    let mut characters = text.chars();
+    let first = characters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+    let rest = characters.as_str();
+    let end = if rest.ends_with(['.', '!', '?']) { "" } else { "." };
+    format!("{first}{rest}{end}")
+}
+
+fn artifact_kind(error: &ArtifactError) -> FailureType {
+    match error {
+        ArtifactError::NoPlace(_) | ArtifactError::Empty { .. } => FailureType::RevisionUnavailable,
+        ArtifactError::NoCredentials(_) => FailureType::SystemUnavailable,
+        ArtifactError::Spool { .. } => FailureType::JobFailed,
+        ArtifactError::S3 { source, .. } => match source.meaning {
+            Meaning::NotFound => FailureType::RevisionUnavailable,
+            Meaning::Denied | Meaning::Expired => FailureType::PermissionError,
+            Meaning::Condition | Meaning::Invalid => FailureType::JobFailed,
+            Meaning::Throttled | Meaning::Unavailable => FailureType::SystemUnavailable,
+        },
+    }
+}
+
+fn artifact_remedy(error: &ArtifactError) -> String {
+    match error {
+        ArtifactError::NoCredentials(_) => "Retry the stage; if it happens again, check the pipeline's role and artifact store.",
+        ArtifactError::NoPlace(_) => "Check that the action before this one writes the artifact.",
+        ArtifactError::Empty { .. } => "Check the build's artifacts: it handed over an empty file.",
+        ArtifactError::Spool { .. } => "Raise the stack's ephemeral storage, then retry the stage.",
+        ArtifactError::S3 { source, .. } => match source.meaning {
+            Meaning::NotFound => "The object is gone (artifact stores expire): release the change again instead of retrying the stage.",
+            Meaning::Denied | Meaning::Expired => "Rights on artifacts belong to the pipeline's role: check its policy, the bucket's policy and the KMS key. S3 also says so of an object that is gone.",
+            Meaning::Condition | Meaning::Invalid => "Check the pipeline's artifact store and its encryption key.",
+            Meaning::Throttled | Meaning::Unavailable => "Retry the stage.",
+        },
+    }
+    .to_owned()
+}
