@@ -1,4 +1,9 @@
 //! The local stack: real servers on 127.0.0.1 that behave as the services do.
-#![allow(dead_code, unused_imports, reason = "each of the binaries that share the stack uses a part of it")]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "each of the binaries that share the stack uses a part of it"
+)]
 
 pub(crate) mod http;
+pub(crate) mod vault;
