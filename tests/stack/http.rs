@@ -17,7 +17,7 @@ use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 /// What every handler answers with: a body that may be streamed.
 pub(crate) type Reply = hyper::Response<BoxBody<Bytes, BodyError>>;
@@ -219,13 +219,16 @@ impl Server {
         let handler: Arc<dyn Fn(Request) -> Handling + Send + Sync> =
             Arc::new(move |request| Box::pin(handler(request)));
         let task = tokio::spawn(async move {
+            // The connections end with this task, so a dropped server is gone for its clients as well.
+            let mut connections = JoinSet::new();
             loop {
                 let Ok((socket, _)) = listener.accept().await else {
                     continue;
                 };
+                while connections.try_join_next().is_some() {}
                 let _ = socket.set_nodelay(true);
                 let (handler, traffic) = (Arc::clone(&handler), traffic.clone());
-                tokio::spawn(async move {
+                connections.spawn(async move {
                     let service = hyper::service::service_fn(move |request| {
                         answer(service, traffic.clone(), Arc::clone(&handler), request)
                     });

@@ -5,5 +5,7 @@
     reason = "each of the binaries that share the stack uses a part of it"
 )]
 
+pub(crate) mod aws;
 pub(crate) mod http;
+pub(crate) mod pipeline;
 pub(crate) mod vault;
