@@ -132,13 +132,11 @@ impl CodePipeline {
                 changed.await;
             }
         };
-        match tokio::time::timeout(timeout, waiting).await {
-            Ok(result) => result,
-            Err(_) => panic!("job {id} has no result after {timeout:?}: {:?}", self.result(id)),
-        }
+        let waited = tokio::time::timeout(timeout, waiting).await;
+        waited.unwrap_or_else(|_| panic!("job {id} has no result after {timeout:?}: {:?}", self.result(id)))
     }
 
-    /// How many PutJob* calls for this job were answered with 200, replays among them.
+    /// How many `PutJob*` calls for this job were answered with 200, replays among them.
     pub(crate) fn results_given(&self, id: &JobId) -> usize {
         self.shared.with(id, |job| job.answers_accepted)
     }
@@ -239,14 +237,14 @@ impl Shared {
         }
     }
 
-    /// A job as PollForJobs hands it out.
+    /// A job as `PollForJobs` hands it out.
     fn offer(&self, job: &Job) -> Value {
         let mut offer = self.describe(job);
         offer["nonce"] = json!(job.nonce);
         offer
     }
 
-    /// A job as GetJobDetails tells it, with credentials of its own.
+    /// A job as `GetJobDetails` tells it, with credentials of its own.
     fn describe(&self, job: &Job) -> Value {
         let session = self.vault.issue(job.spec.readable(), job.spec.writable());
         json!({ "id": job.id.as_str(), "data": job.spec.data(&job.run, &session), "accountId": ACCOUNT })

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How long the credentials of a job live.
-pub(crate) const LIFETIME: Duration = Duration::from_secs(15 * 60);
+pub(crate) const LIFETIME: Duration = Duration::from_mins(15);
 
 /// The time of the whole stack: the real time and what a test has advanced it by. Clones share it.
 #[derive(Debug, Clone, Default)]
@@ -44,6 +44,7 @@ impl Clock {
 
 /// One set of temporary credentials and what it may reach.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_field_names, reason = "the names that AWS gives them")]
 pub(crate) struct Session {
     pub(crate) access_key_id: String,
     pub(crate) secret_access_key: String,

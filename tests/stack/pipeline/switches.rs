@@ -38,7 +38,7 @@ pub(crate) struct Switches {
     /// The nonce is stale or was never given out (default: invalid nonce). A job that another worker has in
     /// progress is never answered with its state: that worker alone may take `InProgress` for its own.
     pub(crate) stale_nonce: Acknowledgement,
-    /// PutJob* comes before any acknowledgement (default: invalid job state).
+    /// `PutJob*` comes before any acknowledgement (default: invalid job state).
     pub(crate) early_result: EarlyResult,
     /// A job that is over is acknowledged (default: its state).
     pub(crate) finished_acknowledgement: Acknowledgement,

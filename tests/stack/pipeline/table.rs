@@ -67,6 +67,7 @@ pub(crate) enum JobResult {
 
 /// `currentRevision` of a success.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_field_names, reason = "the names that AWS gives them")]
 pub(crate) struct Revision {
     pub(crate) revision: String,
     pub(crate) change_identifier: String,
