@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -37,6 +38,8 @@ struct Inner {
     spawned: Instant,
     first_next: Mutex<Option<Duration>>,
     lines: Mutex<Vec<String>>,
+    /// Both ends of its output are closed.
+    closed: AtomicBool,
     changed: Notify,
 }
 
@@ -79,6 +82,7 @@ impl Worker {
             spawned,
             first_next: Mutex::default(),
             lines: Mutex::default(),
+            closed: AtomicBool::new(false),
             changed: Notify::new(),
         }));
         shared.state().environments[number].process = Some(process.clone());
@@ -90,7 +94,7 @@ impl Worker {
                 out.keep(stdout.expect("it is piped")),
                 err.keep(stderr.expect("it is piped"))
             );
-            // Both ends closed: the process is over.
+            watched.close();
             monitor.ended(number, Ended::ByItself, &watched.logs());
         });
         Self {
@@ -105,16 +109,16 @@ impl Worker {
     pub(crate) async fn kill(&self) -> ExitStatus {
         self.shared.ended(self.environment, Ended::Killed, &self.logs());
         self.process.kill();
-        self.exited().await
+        self.process.wait().await
     }
 
     /// Waits until the process has ended.
     pub(crate) async fn exited(&self) -> ExitStatus {
-        let child = self.process.child().take();
-        let mut child = child.expect("the end of a process is waited for once");
-        let status = child.wait().await.expect("a child can be waited for");
-        *self.process.child() = Some(child);
-        status
+        // Until then the process stays where a passed deadline finds it.
+        self.process
+            .until(|| self.process.0.closed.load(Ordering::SeqCst).then_some(()))
+            .await;
+        self.process.wait().await
     }
 
     /// The process id, while it runs.
@@ -194,6 +198,20 @@ impl Process {
             // It fails only for a process that is gone.
             let _ = child.start_kill();
         }
+    }
+
+    fn close(&self) {
+        self.0.closed.store(true, Ordering::SeqCst);
+        self.0.changed.notify_waiters();
+    }
+
+    /// Waits for a process that has been killed or has closed its output.
+    async fn wait(&self) -> ExitStatus {
+        let child = self.child().take();
+        let mut child = child.expect("one task at a time waits for a process");
+        let status = child.wait().await.expect("a child can be waited for");
+        *self.child() = Some(child);
+        status
     }
 
     /// Waits for a killed process without a runtime, which may be gone when a test ends.
