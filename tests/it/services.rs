@@ -5,6 +5,7 @@ mod jobs;
 mod jobs_refused;
 mod runtime;
 mod secrets;
+mod wire;
 
 use aws_sdk_codepipeline::config::{Credentials, Region};
 use aws_sdk_codepipeline::error::{ProvideErrorMetadata, SdkError};

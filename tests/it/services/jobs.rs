@@ -407,7 +407,7 @@ async fn details_come_with_fresh_credentials_that_end_after_a_quarter_of_an_hour
     }
     assert_ne!(keys[0], keys[1]);
     let session = fixture.vault.lookup(&keys[0]).unwrap();
-    fixture.pipeline.advance(Duration::from_secs(14 * 60));
+    fixture.pipeline.advance(Duration::from_mins(14));
     assert!(!fixture.vault.is_expired(&session));
     fixture.pipeline.advance(Duration::from_mins(1));
     assert!(fixture.vault.is_expired(&session));

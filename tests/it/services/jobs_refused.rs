@@ -21,6 +21,11 @@ fn action_type(owner: ActionOwner, category: ActionCategory, provider: &str, ver
         .unwrap()
 }
 
+/// A text of this length.
+fn x(length: usize) -> String {
+    "x".repeat(length)
+}
+
 #[tokio::test]
 async fn polls_find_custom_types_that_were_declared() {
     let fixture = start().await;
@@ -162,7 +167,7 @@ async fn a_text_over_its_limit_leaves_the_job_in_progress() {
     let fixture = start().await;
     let id = fixture.pipeline.queue(JobSpec::new("shop"));
     let job = fixture.take().await;
-    let long = "x".repeat(5001);
+    let long = x(5001);
     let wide = "🦀".repeat(2501);
     for message in ["", &long, &wide] {
         assert_eq!(
@@ -194,11 +199,11 @@ async fn a_text_over_its_limit_leaves_the_job_in_progress() {
             .send()
             .await,
         put()
-            .execution_details(ExecutionDetails::builder().summary(&long[..2049]).build())
+            .execution_details(ExecutionDetails::builder().summary(x(2049)).build())
             .send()
             .await,
         put()
-            .execution_details(details().external_execution_id(&long[..1501]).build())
+            .execution_details(details().external_execution_id(x(1501)).build())
             .send()
             .await,
         put()
@@ -206,9 +211,9 @@ async fn a_text_over_its_limit_leaves_the_job_in_progress() {
             .send()
             .await,
         put().current_revision(revision("", "9f86")).send().await,
-        put().current_revision(revision(&long[..1501], "9f86")).send().await,
-        put().current_revision(revision("1.0.0", &long[..101])).send().await,
-        put().continuation_token(&long[..2049]).send().await,
+        put().current_revision(revision(&x(1501), "9f86")).send().await,
+        put().current_revision(revision("1.0.0", &x(101))).send().await,
+        put().continuation_token(x(2049)).send().await,
         put().output_variables("a.b", "x").send().await,
     ];
     for (number, refused) in refused.into_iter().enumerate() {
@@ -216,7 +221,34 @@ async fn a_text_over_its_limit_leaves_the_job_in_progress() {
     }
     assert_eq!(fixture.pipeline.state(&id), JobState::InProgress);
     assert_eq!(fixture.pipeline.results_given(&id), 0);
-    fixture.fail(&job, FailureType::JobFailed, &long[..5000]).await.unwrap();
+    fixture.fail(&job, FailureType::JobFailed, &x(5000)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_text_of_exactly_its_limit_is_taken() {
+    let fixture = start().await;
+    let id = fixture.pipeline.queue(JobSpec::new("shop"));
+    let job = fixture.take().await;
+    let details = ExecutionDetails::builder()
+        .summary(x(2048))
+        .external_execution_id(x(1500))
+        .percent_complete(100)
+        .build();
+    let revision = CurrentRevision::builder()
+        .revision(x(1500))
+        .change_identifier(x(100))
+        .revision_summary(x(2048));
+    let put = fixture
+        .client
+        .put_job_success_result()
+        .job_id(job)
+        .execution_details(details);
+    put.current_revision(revision.build().unwrap())
+        .continuation_token(x(2048))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(fixture.pipeline.state(&id), JobState::Succeeded);
 }
 
 #[tokio::test]
