@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, TryFutureExt, stream};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
@@ -91,6 +91,8 @@ pub(crate) enum Fault {
     Truncate(usize),
     /// Wait before handling.
     Delay(Duration),
+    /// Handle the request and send the answer, with this pause after its first bytes.
+    Stall { after: usize, pause: Duration },
 }
 
 /// One rule: which requests a fault applies to, and how often.
@@ -294,18 +296,37 @@ async fn answer(
             Ok(handler(request).await)
         }
         Some(Fault::Truncate(keep)) => {
-            let (mut parts, body) = handler(request).await.into_parts();
-            let whole = body.collect().await?.to_bytes();
-            parts.headers.insert("content-length", HeaderValue::from(whole.len()));
-            let kept = whole.slice(..keep.min(whole.len()));
-            let (head, cut) = (Ok(Frame::data(kept)), Err(BodyError::from("cut here")));
-            // The pause makes hyper flush what it has before it learns of the end.
-            let cut = stream::once(async {
+            in_two(handler(request).await, keep, |_| async {
+                // Without a pause hyper learns of the end before it has sent anything.
                 tokio::task::yield_now().await;
-                cut
-            });
-            let body = StreamBody::new(stream::once(std::future::ready(head)).chain(cut));
-            Ok(hyper::Response::from_parts(parts, BodyExt::boxed(body)))
+                Err("cut here".into())
+            })
+            .await
+        }
+        Some(Fault::Stall { after, pause }) => {
+            in_two(handler(request).await, after, move |rest| async move {
+                tokio::time::sleep(pause).await;
+                Ok(rest)
+            })
+            .await
         }
     }
+}
+
+/// The same answer with its body's first bytes at once, and the rest as `then` makes it.
+async fn in_two<F, R>(answer: Reply, first: usize, then: F) -> Result<Reply, BodyError>
+where
+    F: FnOnce(Bytes) -> R,
+    R: Future<Output = Result<Bytes, BodyError>> + Send + Sync + 'static,
+{
+    let (mut parts, body) = answer.into_parts();
+    let mut rest = body.collect().await?.to_bytes();
+    parts.headers.insert("content-length", HeaderValue::from(rest.len()));
+    let head = rest.split_to(first.min(rest.len()));
+    let rest = then(rest).map_ok(Frame::data);
+    let body = stream::once(std::future::ready(Ok(Frame::data(head)))).chain(stream::once(rest));
+    Ok(hyper::Response::from_parts(
+        parts,
+        BodyExt::boxed(StreamBody::new(body)),
+    ))
 }

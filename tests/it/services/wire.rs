@@ -115,6 +115,26 @@ async fn a_delayed_answer_comes_late_and_whole() {
 }
 
 #[tokio::test]
+async fn a_stalled_answer_begins_at_once_and_ends_after_the_pause() {
+    let fixture = start().await;
+    let pause = Duration::from_millis(80);
+    fixture
+        .traffic
+        .fault(SERVICE, None, "", 0, 1, Fault::Stall { after: 2, pause });
+    let mut answer = reqwest::Client::new()
+        .post(fixture.server.url())
+        .body("body")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.chunk().await.unwrap().unwrap(), "bo");
+    let begun = tokio::time::Instant::now();
+    assert_eq!(answer.chunk().await.unwrap().unwrap(), "dy");
+    assert!(begun.elapsed() > pause / 2);
+    assert_eq!(answer.chunk().await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn a_dropped_server_is_gone_for_open_connections_too() {
     let Fixture { server, .. } = start().await;
     let (client, url) = (reqwest::Client::new(), server.url());
