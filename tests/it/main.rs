@@ -1,6 +1,12 @@
 //! The one integration binary: a module per theme, over the local stack.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "clippy exempts test functions only, and not what they are helped by"
+)]
 
-#![expect(clippy::expect_used, reason = "a test that stops here says what it expected")]
-
+mod services;
 #[path = "../stack/mod.rs"]
 mod stack;

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::{StreamExt, TryFutureExt, stream};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
@@ -17,7 +18,7 @@ use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 /// What every handler answers with: a body that may be streamed.
 pub(crate) type Reply = hyper::Response<BoxBody<Bytes, BodyError>>;
@@ -39,7 +40,10 @@ pub(crate) struct Request {
 impl Request {
     /// A header as text; empty where it is absent or not text.
     pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+        self.headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
     }
 
     /// The body as JSON; `Null` where it is none.
@@ -50,7 +54,11 @@ impl Request {
 
 /// A reply with a status, headers and a whole body.
 pub(crate) fn reply(status: u16, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Reply {
-    let mut reply = hyper::Response::new(Full::new(body.into()).map_err(|never: Infallible| match never {}).boxed());
+    let mut reply = hyper::Response::new(
+        Full::new(body.into())
+            .map_err(|never: Infallible| match never {})
+            .boxed(),
+    );
     *reply.status_mut() = StatusCode::from_u16(status).expect("emulators send real status codes");
     for (name, value) in headers {
         reply.headers_mut().append(
@@ -70,7 +78,11 @@ pub(crate) fn json(status: u16, body: &serde_json::Value) -> Reply {
 #[derive(Debug, Clone)]
 pub(crate) enum Fault {
     /// Answer with this and do not handle the request at all.
-    Answer { status: u16, headers: Vec<(String, String)>, body: String },
+    Answer {
+        status: u16,
+        headers: Vec<(String, String)>,
+        body: String,
+    },
     /// Close the connection before the request is handled: the server never saw it.
     DropBefore,
     /// Handle the request, then close the connection: the answer is lost.
@@ -79,6 +91,8 @@ pub(crate) enum Fault {
     Truncate(usize),
     /// Wait before handling.
     Delay(Duration),
+    /// Handle the request and send the answer, with this pause after its first bytes.
+    Stall { after: usize, pause: Duration },
 }
 
 /// One rule: which requests a fault applies to, and how often.
@@ -119,8 +133,18 @@ impl Traffic {
         times: usize,
         fault: Fault,
     ) {
-        let rule = Rule { service, method, what: what.to_owned(), skip, times, fault };
-        self.rules.lock().expect("no test panics while it holds this").push(rule);
+        let rule = Rule {
+            service,
+            method,
+            what: what.to_owned(),
+            skip,
+            times,
+            fault,
+        };
+        self.rules
+            .lock()
+            .expect("no test panics while it holds this")
+            .push(rule);
     }
 
     /// Every request so far, in the order of arrival.
@@ -138,7 +162,13 @@ impl Traffic {
     }
 
     fn record(&self, service: &'static str, request: &Request) -> Option<Fault> {
-        self.seen.lock().expect("no test panics while it holds this").push(Seen { service, request: request.clone() });
+        self.seen
+            .lock()
+            .expect("no test panics while it holds this")
+            .push(Seen {
+                service,
+                request: request.clone(),
+            });
         let mut rules = self.rules.lock().expect("no test panics while it holds this");
         for rule in rules.iter_mut() {
             let applies = rule.service == service
@@ -185,18 +215,23 @@ impl Server {
         F: Fn(Request) -> R + Send + Sync + 'static,
         R: Future<Output = Reply> + Send + 'static,
     {
-        let listener = TcpListener::bind(("127.0.0.1", port)).await.expect("a port of 127.0.0.1 can be bound");
+        let listener = TcpListener::bind(("127.0.0.1", port))
+            .await
+            .expect("a port of 127.0.0.1 can be bound");
         let address = listener.local_addr().expect("a bound socket has an address");
         let handler: Arc<dyn Fn(Request) -> Handling + Send + Sync> =
             Arc::new(move |request| Box::pin(handler(request)));
         let task = tokio::spawn(async move {
+            // The connections end with this task, so a dropped server is gone for its clients as well.
+            let mut connections = JoinSet::new();
             loop {
                 let Ok((socket, _)) = listener.accept().await else {
                     continue;
                 };
+                while connections.try_join_next().is_some() {}
                 let _ = socket.set_nodelay(true);
                 let (handler, traffic) = (Arc::clone(&handler), traffic.clone());
-                tokio::spawn(async move {
+                connections.spawn(async move {
                     let service = hyper::service::service_fn(move |request| {
                         answer(service, traffic.clone(), Arc::clone(&handler), request)
                     });
@@ -245,7 +280,10 @@ async fn answer(
     match traffic.record(service, &request) {
         None => Ok(handler(request).await),
         Some(Fault::Answer { status, headers, body }) => {
-            let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            let headers: Vec<_> = headers
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_str()))
+                .collect();
             Ok(reply(status, &headers, body))
         }
         Some(Fault::DropBefore) => Err("dropped before the request was handled".into()),
@@ -258,12 +296,37 @@ async fn answer(
             Ok(handler(request).await)
         }
         Some(Fault::Truncate(keep)) => {
-            let (mut parts, body) = handler(request).await.into_parts();
-            let whole = body.collect().await?.to_bytes();
-            parts.headers.insert("content-length", HeaderValue::from(whole.len()));
-            let kept = whole.slice(..keep.min(whole.len()));
-            let frames: [Result<Frame<Bytes>, BodyError>; 2] = [Ok(Frame::data(kept)), Err("cut here".into())];
-            Ok(hyper::Response::from_parts(parts, StreamBody::new(futures_util::stream::iter(frames)).boxed()))
+            in_two(handler(request).await, keep, |_| async {
+                // Without a pause hyper learns of the end before it has sent anything.
+                tokio::task::yield_now().await;
+                Err("cut here".into())
+            })
+            .await
+        }
+        Some(Fault::Stall { after, pause }) => {
+            in_two(handler(request).await, after, move |rest| async move {
+                tokio::time::sleep(pause).await;
+                Ok(rest)
+            })
+            .await
         }
     }
+}
+
+/// The same answer with its body's first bytes at once, and the rest as `then` makes it.
+async fn in_two<F, R>(answer: Reply, first: usize, then: F) -> Result<Reply, BodyError>
+where
+    F: FnOnce(Bytes) -> R,
+    R: Future<Output = Result<Bytes, BodyError>> + Send + Sync + 'static,
+{
+    let (mut parts, body) = answer.into_parts();
+    let mut rest = body.collect().await?.to_bytes();
+    parts.headers.insert("content-length", HeaderValue::from(rest.len()));
+    let head = rest.split_to(first.min(rest.len()));
+    let rest = then(rest).map_ok(Frame::data);
+    let body = stream::once(std::future::ready(Ok(Frame::data(head)))).chain(stream::once(rest));
+    Ok(hyper::Response::from_parts(
+        parts,
+        BodyExt::boxed(StreamBody::new(body)),
+    ))
 }

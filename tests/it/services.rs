@@ -1,0 +1,57 @@
+//! The emulators of the local stack, looked at with the clients that real programs use: what they say here is
+//! what the tests of the worker stand on.
+
+mod jobs;
+mod jobs_refused;
+mod runtime;
+mod secrets;
+mod wire;
+
+use aws_sdk_codepipeline::config::{Credentials, Region};
+use aws_sdk_codepipeline::error::{ProvideErrorMetadata, SdkError};
+
+/// Credentials of the function itself: signed with them, a call is the worker's own.
+fn function_credentials() -> Credentials {
+    Credentials::new("AKIAFUNCTION", "secret of the function", None, None, "test")
+}
+
+/// A client for the job API that tries once.
+fn codepipeline(url: &str, credentials: Credentials) -> aws_sdk_codepipeline::Client {
+    let config = aws_sdk_codepipeline::Config::builder()
+        .behavior_version(aws_config::BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .endpoint_url(url)
+        .credentials_provider(credentials)
+        .retry_config(aws_sdk_codepipeline::config::retry::RetryConfig::disabled())
+        .build();
+    aws_sdk_codepipeline::Client::from_conf(config)
+}
+
+/// A client for secrets that tries once.
+fn secretsmanager(url: &str, credentials: Credentials) -> aws_sdk_secretsmanager::Client {
+    let config = aws_sdk_secretsmanager::Config::builder()
+        .behavior_version(aws_config::BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .endpoint_url(url)
+        .credentials_provider(credentials)
+        .retry_config(aws_sdk_secretsmanager::config::retry::RetryConfig::disabled())
+        .build();
+    aws_sdk_secretsmanager::Client::from_conf(config)
+}
+
+/// The exception's name and text that the service answered with.
+fn refusal<T: std::fmt::Debug, E>(outcome: Result<T, SdkError<E>>) -> (String, String)
+where
+    E: ProvideErrorMetadata + std::fmt::Debug,
+{
+    match outcome {
+        Err(SdkError::ServiceError(error)) => {
+            let meta = error.err();
+            (
+                meta.code().unwrap_or_default().to_owned(),
+                meta.message().unwrap_or_default().to_owned(),
+            )
+        }
+        other => panic!("no refusal of the service, but {other:?}"),
+    }
+}
