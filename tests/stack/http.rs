@@ -17,7 +17,7 @@ use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 /// What every handler answers with: a body that may be streamed.
 pub(crate) type Reply = hyper::Response<BoxBody<Bytes, BodyError>>;
@@ -39,7 +39,10 @@ pub(crate) struct Request {
 impl Request {
     /// A header as text; empty where it is absent or not text.
     pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+        self.headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
     }
 
     /// The body as JSON; `Null` where it is none.
@@ -50,7 +53,11 @@ impl Request {
 
 /// A reply with a status, headers and a whole body.
 pub(crate) fn reply(status: u16, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Reply {
-    let mut reply = hyper::Response::new(Full::new(body.into()).map_err(|never: Infallible| match never {}).boxed());
+    let mut reply = hyper::Response::new(
+        Full::new(body.into())
+            .map_err(|never: Infallible| match never {})
+            .boxed(),
+    );
     *reply.status_mut() = StatusCode::from_u16(status).expect("emulators send real status codes");
     for (name, value) in headers {
         reply.headers_mut().append(
@@ -70,7 +77,11 @@ pub(crate) fn json(status: u16, body: &serde_json::Value) -> Reply {
 #[derive(Debug, Clone)]
 pub(crate) enum Fault {
     /// Answer with this and do not handle the request at all.
-    Answer { status: u16, headers: Vec<(String, String)>, body: String },
+    Answer {
+        status: u16,
+        headers: Vec<(String, String)>,
+        body: String,
+    },
     /// Close the connection before the request is handled: the server never saw it.
     DropBefore,
     /// Handle the request, then close the connection: the answer is lost.
@@ -110,9 +121,27 @@ pub(crate) struct Traffic {
 impl Traffic {
     /// Applies `fault` to the next `times` requests of `service` whose path contains `what` (or whose
     /// `X-Amz-Target` ends with it), after letting `skip` of them through.
-    pub(crate) fn fault(&self, service: &'static str, method: Option<Method>, what: &str, skip: usize, times: usize, fault: Fault) {
-        let rule = Rule { service, method, what: what.to_owned(), skip, times, fault };
-        self.rules.lock().expect("no test panics while it holds this").push(rule);
+    pub(crate) fn fault(
+        &self,
+        service: &'static str,
+        method: Option<Method>,
+        what: &str,
+        skip: usize,
+        times: usize,
+        fault: Fault,
+    ) {
+        let rule = Rule {
+            service,
+            method,
+            what: what.to_owned(),
+            skip,
+            times,
+            fault,
+        };
+        self.rules
+            .lock()
+            .expect("no test panics while it holds this")
+            .push(rule);
     }
 
     /// Every request so far, in the order of arrival.
@@ -123,11 +152,20 @@ impl Traffic {
     /// How many requests `service` has had whose method is `method` and whose path contains `what` (or
     /// whose `X-Amz-Target` ends with it).
     pub(crate) fn count(&self, service: &str, method: &Method, what: &str) -> usize {
-        self.seen().iter().filter(|seen| seen.service == service && seen.request.method == method && matches(&seen.request, what)).count()
+        self.seen()
+            .iter()
+            .filter(|seen| seen.service == service && seen.request.method == method && matches(&seen.request, what))
+            .count()
     }
 
     fn record(&self, service: &'static str, request: &Request) -> Option<Fault> {
-        self.seen.lock().expect("no test panics while it holds this").push(Seen { service, request: request.clone() });
+        self.seen
+            .lock()
+            .expect("no test panics while it holds this")
+            .push(Seen {
+                service,
+                request: request.clone(),
+            });
         let mut rules = self.rules.lock().expect("no test panics while it holds this");
         for rule in rules.iter_mut() {
             let applies = rule.service == service
@@ -174,15 +212,23 @@ impl Server {
         F: Fn(Request) -> R + Send + Sync + 'static,
         R: Future<Output = Reply> + Send + 'static,
     {
-        let listener = TcpListener::bind(("127.0.0.1", port)).await.expect("a port of 127.0.0.1 can be bound");
+        let listener = TcpListener::bind(("127.0.0.1", port))
+            .await
+            .expect("a port of 127.0.0.1 can be bound");
         let address = listener.local_addr().expect("a bound socket has an address");
-        let handler: Arc<dyn Fn(Request) -> Handling + Send + Sync> = Arc::new(move |request| Box::pin(handler(request)));
+        let handler: Arc<dyn Fn(Request) -> Handling + Send + Sync> =
+            Arc::new(move |request| Box::pin(handler(request)));
         let task = tokio::spawn(async move {
+            // The connections end with this task, so a dropped server is gone for its clients as well.
+            let mut connections = JoinSet::new();
             loop {
-                let Ok((socket, _)) = listener.accept().await else { continue };
+                let Ok((socket, _)) = listener.accept().await else {
+                    continue;
+                };
+                while connections.try_join_next().is_some() {}
                 let _ = socket.set_nodelay(true);
                 let (handler, traffic) = (Arc::clone(&handler), traffic.clone());
-                tokio::spawn(async move {
+                connections.spawn(async move {
                     let service = hyper::service::service_fn(move |request| {
                         answer(service, traffic.clone(), Arc::clone(&handler), request)
                     });
@@ -231,7 +277,10 @@ async fn answer(
     match traffic.record(service, &request) {
         None => Ok(handler(request).await),
         Some(Fault::Answer { status, headers, body }) => {
-            let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            let headers: Vec<_> = headers
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_str()))
+                .collect();
             Ok(reply(status, &headers, body))
         }
         Some(Fault::DropBefore) => Err("dropped before the request was handled".into()),
@@ -249,7 +298,10 @@ async fn answer(
             parts.headers.insert("content-length", HeaderValue::from(whole.len()));
             let kept = whole.slice(..keep.min(whole.len()));
             let frames: [Result<Frame<Bytes>, BodyError>; 2] = [Ok(Frame::data(kept)), Err("cut here".into())];
-            Ok(hyper::Response::from_parts(parts, StreamBody::new(futures_util::stream::iter(frames)).boxed()))
+            Ok(hyper::Response::from_parts(
+                parts,
+                StreamBody::new(futures_util::stream::iter(frames)).boxed(),
+            ))
         }
     }
 }
