@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::{StreamExt, stream};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
@@ -297,11 +298,12 @@ async fn answer(
             let whole = body.collect().await?.to_bytes();
             parts.headers.insert("content-length", HeaderValue::from(whole.len()));
             let kept = whole.slice(..keep.min(whole.len()));
-            let frames: [Result<Frame<Bytes>, BodyError>; 2] = [Ok(Frame::data(kept)), Err("cut here".into())];
-            Ok(hyper::Response::from_parts(
-                parts,
-                StreamBody::new(futures_util::stream::iter(frames)).boxed(),
-            ))
+            // The pause between the two lets the server send what came before the cut.
+            let frames = stream::iter([Ok(Frame::data(kept))]).chain(stream::once(async {
+                tokio::task::yield_now().await;
+                Err("cut here".into())
+            }));
+            Ok(hyper::Response::from_parts(parts, BodyExt::boxed(StreamBody::new(frames))))
         }
     }
 }
