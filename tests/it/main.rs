@@ -7,6 +7,10 @@
     reason = "clippy exempts test functions only, and not what they are helped by"
 )]
 
-mod services;
+#![expect(clippy::expect_used, reason = "a test that stops here says what it expected")]
+
+mod artifactory_emulator;
+mod npm_client;
+mod s3_emulator;
 #[path = "../stack/mod.rs"]
 mod stack;

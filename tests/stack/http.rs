@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{StreamExt, TryFutureExt, stream};
+use futures_util::{StreamExt, stream};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
@@ -296,19 +296,16 @@ async fn answer(
             Ok(handler(request).await)
         }
         Some(Fault::Truncate(keep)) => {
-            in_two(handler(request).await, keep, |_| async {
-                // Without a pause hyper learns of the end before it has sent anything.
+            let (mut parts, body) = handler(request).await.into_parts();
+            let whole = body.collect().await?.to_bytes();
+            parts.headers.insert("content-length", HeaderValue::from(whole.len()));
+            let kept = whole.slice(..keep.min(whole.len()));
+            // The pause between the two lets the server send what came before the cut.
+            let frames = stream::iter([Ok(Frame::data(kept))]).chain(stream::once(async {
                 tokio::task::yield_now().await;
                 Err("cut here".into())
-            })
-            .await
-        }
-        Some(Fault::Stall { after, pause }) => {
-            in_two(handler(request).await, after, move |rest| async move {
-                tokio::time::sleep(pause).await;
-                Ok(rest)
-            })
-            .await
+            }));
+            Ok(hyper::Response::from_parts(parts, BodyExt::boxed(StreamBody::new(frames))))
         }
     }
 }

@@ -11,9 +11,7 @@
     reason = "an emulator that is wrong about itself ends the test at once"
 )]
 
-pub(crate) mod aws;
+pub(crate) mod artifactory;
 pub(crate) mod http;
-pub(crate) mod lambda;
-pub(crate) mod pipeline;
-pub(crate) mod secrets;
+pub(crate) mod s3;
 pub(crate) mod vault;

@@ -1,0 +1,87 @@
+//! Who may do what in this S3: the function's own key in the journal's bucket, a job's session with its
+//! own objects, and nobody anything else. Signatures are checked before, by s3s.
+
+use std::sync::Arc;
+
+use s3s::access::{S3Access, S3AccessContext};
+use s3s::auth::{S3Auth, SecretKey};
+use s3s::path::S3Path;
+use s3s::{S3Result, s3_error};
+
+use super::Missing;
+use super::store::Store;
+use crate::stack::vault::Vault;
+
+/// The key that the function under test is given as its own.
+pub(crate) const FUNCTION_ACCESS_KEY_ID: &str = "AKIASTACKFUNCTION001";
+pub(crate) const FUNCTION_SECRET_ACCESS_KEY: &str = "stack/secret/of/the/function/itself";
+
+/// The only operations that the function is allowed, and only in the journal's bucket.
+const OF_THE_FUNCTION: [&str; 5] = ["GetObject", "HeadObject", "PutObject", "DeleteObject", "ListObjectsV2"];
+
+#[derive(Debug, Clone)]
+pub(super) struct Guard {
+    pub(super) store: Arc<Store>,
+    pub(super) vault: Vault,
+    pub(super) journal_bucket: String,
+}
+
+#[async_trait::async_trait]
+impl S3Auth for Guard {
+    async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
+        if access_key == FUNCTION_ACCESS_KEY_ID {
+            return Ok(FUNCTION_SECRET_ACCESS_KEY.into());
+        }
+        let session = self.vault.lookup(access_key);
+        session.map(|session| session.secret_access_key.into()).ok_or_else(|| {
+            s3_error!(InvalidAccessKeyId, "The AWS Access Key Id you provided does not exist in our records.")
+        })
+    }
+}
+
+#[async_trait::async_trait]
+impl S3Access for Guard {
+    async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
+        let denied = || s3_error!(AccessDenied, "Access Denied");
+        let access_key = &context.credentials().ok_or_else(denied)?.access_key;
+        let operation = context.s3_op().name();
+        let (bucket, key) = match context.s3_path() {
+            S3Path::Root => ("", ""),
+            S3Path::Bucket { bucket } => (bucket.as_ref(), ""),
+            S3Path::Object { bucket, key } => (bucket.as_ref(), key.as_ref()),
+        };
+        if access_key == FUNCTION_ACCESS_KEY_ID {
+            let own = bucket == self.journal_bucket && OF_THE_FUNCTION.contains(&operation);
+            return if own { Ok(()) } else { Err(denied()) };
+        }
+        let session = self.vault.lookup(access_key).ok_or_else(denied)?;
+        let token = context.headers().get("x-amz-security-token").and_then(|value| value.to_str().ok());
+        match token {
+            None => {
+                return Err(s3_error!(
+                    InvalidAccessKeyId,
+                    "The AWS Access Key Id you provided does not exist in our records."
+                ));
+            }
+            Some(token) if token != session.session_token => {
+                return Err(s3_error!(InvalidToken, "The provided token is malformed or otherwise invalid."));
+            }
+            Some(_) if self.vault.is_expired(&session) => {
+                return Err(s3_error!(ExpiredToken, "The provided token has expired."));
+            }
+            Some(_) => {}
+        }
+        // HeadObject is allowed by the same right as GetObject.
+        let allowed = match operation {
+            "GetObject" | "HeadObject" => session.reads(bucket, key),
+            "PutObject" => session.writes(bucket, key),
+            _ => false,
+        };
+        if !allowed {
+            return Err(denied());
+        }
+        // A caller without the right to list the bucket is not told that a key is missing.
+        let hides = operation != "PutObject" && self.store.behaviour().missing_for_jobs == Missing::AccessDenied;
+        if hides && self.store.get(bucket, key).is_none() { Err(denied()) } else { Ok(()) }
+    }
+}
