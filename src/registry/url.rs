@@ -9,13 +9,8 @@ use thiserror::Error;
 use url::{Host, Url};
 
 /// Everything but unreserved characters, `@` and `+`. Above all `;`, which would begin matrix parameters.
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~')
-    .remove(b'@')
-    .remove(b'+');
+const SEGMENT: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'@').remove(b'+');
 
 /// Percent-encodes one segment of a path.
 pub fn encode_segment(segment: &str) -> String {
@@ -78,10 +73,7 @@ impl Base {
         }
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_.~".contains(c);
         let mut segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
-        if segments
-            .iter()
-            .any(|segment| matches!(*segment, "." | "..") || !segment.chars().all(plain))
-        {
+        if segments.iter().any(|segment| matches!(*segment, "." | "..") || !segment.chars().all(plain)) {
             return Err(BaseError::Path);
         }
         // What a browser's address bar shows is the base with the web interface's own path behind it.
@@ -125,11 +117,7 @@ impl Base {
 
     /// Where a person finds a file in the web interface of Artifactory 7.
     pub fn browse(&self, repository: &RepoKey, path: &RepoPath) -> String {
-        format!(
-            "{}/ui/repos/tree/General/{repository}/{}",
-            self.platform,
-            path.encoded()
-        )
+        format!("{}/ui/repos/tree/General/{repository}/{}", self.platform, path.encoded())
     }
 
     /// Whether an address, e.g. out of a server's answer, lies at this base: same scheme, host, port and
@@ -235,16 +223,10 @@ mod tests {
         ] {
             assert_eq!(base(text), "https://acme.jfrog.io", "{text}");
         }
-        assert_eq!(
-            base("https://repo.corp:8443/jfrog/artifactory"),
-            "https://repo.corp:8443/jfrog"
-        );
+        assert_eq!(base("https://repo.corp:8443/jfrog/artifactory"), "https://repo.corp:8443/jfrog");
         assert_eq!(base("https://bücher.example/"), "https://xn--bcher-kva.example");
         assert_eq!(base("https://[::1]:8082"), "https://[::1]:8082");
-        assert_eq!(
-            Base::parse("http://h:80", true).unwrap().artifactory(),
-            "http://h/artifactory"
-        );
+        assert_eq!(Base::parse("http://h:80", true).unwrap().artifactory(), "http://h/artifactory");
     }
 
     #[test]
@@ -295,9 +277,6 @@ mod tests {
         for path in ["", "/a", "a/", "a//b", "../a", "a/./b", "a\\b", "a\nb"] {
             assert!(RepoPath::parse(path).is_none(), "{path:?}");
         }
-        assert_eq!(
-            RepoPath::parse("@s/n/-/a b;c.tgz").unwrap().encoded(),
-            "@s/n/-/a%20b%3Bc.tgz"
-        );
+        assert_eq!(RepoPath::parse("@s/n/-/a b;c.tgz").unwrap().encoded(), "@s/n/-/a%20b%3Bc.tgz");
     }
 }
