@@ -1,5 +1,5 @@
 //! The one integration binary: a module per theme, over the local stack.
-#![allow(
+#![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
@@ -7,10 +7,9 @@
     reason = "clippy exempts test functions only, and not what they are helped by"
 )]
 
-#![expect(clippy::expect_used, reason = "a test that stops here says what it expected")]
-
 mod artifactory_emulator;
 mod npm_client;
 mod s3_emulator;
+mod services;
 #[path = "../stack/mod.rs"]
 mod stack;

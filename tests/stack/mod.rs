@@ -1,10 +1,12 @@
-//! The local stack: real servers on 127.0.0.1 that behave as the services do.
+//! The local stack: real servers on 127.0.0.1 that behave as the services do, and the real binary among them.
+//! Dropping a [`Stack`] asserts that nothing is left half done and that no secret went where it must not.
 #![allow(
     dead_code,
     unused_imports,
+    clippy::allow_attributes,
     reason = "each of the binaries that share the stack uses a part of it"
 )]
-#![allow(
+#![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
@@ -12,6 +14,259 @@
 )]
 
 pub(crate) mod artifactory;
+pub(crate) mod aws;
 pub(crate) mod http;
+pub(crate) mod lambda;
+pub(crate) mod pipeline;
 pub(crate) mod s3;
+pub(crate) mod secrets;
 pub(crate) mod vault;
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use hyper::Method;
+use serde_json::Value;
+use tokio::sync::OnceCell;
+
+use artifactory::{Artifactory, Permission, Repository, User};
+use http::Traffic;
+use lambda::{InvocationError, RuntimeApi, Worker};
+use pipeline::{CodePipeline, JobId, JobResult, JobSpec};
+use s3::S3;
+use secrets::SecretsManager;
+use vault::{Clock, Vault};
+
+/// Bucket of the claims.
+pub(crate) const JOURNAL: &str = "journal";
+/// Bucket of the pipelines' artifacts.
+pub(crate) const ARTIFACTS: &str = "codepipeline-eu-west-1-artifacts";
+/// The user that the default secret holds.
+pub(crate) const USER: &str = "ci-publisher";
+/// That user's password.
+pub(crate) const PASSWORD: &str = "correct horse battery staple";
+/// Name of the default secret.
+pub(crate) const SECRET: &str = "codepipeline-artifactory/default";
+/// The npm repository that the user may deploy to.
+pub(crate) const REPOSITORY: &str = "npm-local";
+/// How long an invocation may take, unless a test says otherwise.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Ports of the emulators; 0 is any.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Ports {
+    pub(crate) pipeline: u16,
+    pub(crate) secrets: u16,
+    pub(crate) s3: u16,
+    pub(crate) artifactory: u16,
+}
+
+/// All services, with one user, one secret and one npm repository.
+#[derive(Debug)]
+pub(crate) struct Stack {
+    pub(crate) traffic: Traffic,
+    pub(crate) vault: Vault,
+    pub(crate) pipeline: CodePipeline,
+    pub(crate) secrets: SecretsManager,
+    pub(crate) s3: S3,
+    pub(crate) artifactory: Artifactory,
+    pub(crate) lambda: RuntimeApi,
+    binary: PathBuf,
+    variables: Mutex<Vec<(String, String)>>,
+    worker: OnceCell<Worker>,
+    forgiven: Mutex<Forgiven>,
+}
+
+/// What a test expects to be left behind.
+#[derive(Debug, Default)]
+struct Forgiven {
+    claims: Vec<String>,
+    passwords: bool,
+}
+
+impl Stack {
+    /// Starts everything on free ports; `binary` is the Lambda function.
+    pub(crate) async fn start(binary: impl AsRef<Path>) -> Self {
+        Self::start_on(Ports::default(), binary).await
+    }
+
+    /// As [`Stack::start`], on ports of the caller's choice.
+    pub(crate) async fn start_on(ports: Ports, binary: impl AsRef<Path>) -> Self {
+        let traffic = Traffic::default();
+        let vault = Vault::new(Clock::default());
+        let settings = pipeline::Settings::default();
+        let stack = Self {
+            pipeline: CodePipeline::start_on(ports.pipeline, traffic.clone(), vault.clone(), settings).await,
+            secrets: SecretsManager::start_on(ports.secrets, traffic.clone(), vault.clone()).await,
+            s3: S3::start_on(ports.s3, traffic.clone(), vault.clone(), JOURNAL).await,
+            artifactory: Artifactory::start_on(ports.artifactory, traffic.clone(), vault.clock().clone()).await,
+            lambda: RuntimeApi::start(traffic.clone()).await,
+            traffic,
+            vault,
+            binary: binary.as_ref().to_owned(),
+            variables: Mutex::default(),
+            worker: OnceCell::new(),
+            forgiven: Mutex::default(),
+        };
+        stack.artifactory.repository(Repository::local(REPOSITORY, "npm"));
+        let may = [Permission::Read, Permission::Deploy];
+        stack.artifactory.user(User::new(USER, PASSWORD).may(REPOSITORY, &may));
+        stack.secrets.put(SECRET, &serde_json::json!({ "username": USER, "password": PASSWORD }).to_string());
+        stack.s3.create_bucket(ARTIFACTS);
+        stack
+    }
+
+    /// What the function's environment holds.
+    pub(crate) fn environment(&self) -> Vec<(String, String)> {
+        let mut environment: Vec<(String, String)> = [
+            ("AWS_REGION", aws::REGION),
+            ("AWS_ACCESS_KEY_ID", s3::FUNCTION_ACCESS_KEY_ID),
+            ("AWS_SECRET_ACCESS_KEY", s3::FUNCTION_SECRET_ACCESS_KEY),
+            ("AWS_ENDPOINT_URL_CODEPIPELINE", &self.pipeline.url()),
+            ("AWS_ENDPOINT_URL_SECRETS_MANAGER", &self.secrets.url()),
+            ("AWS_ENDPOINT_URL_S3", &self.s3.url()),
+            ("JOURNAL_BUCKET", JOURNAL),
+            ("DEFAULT_SECRET_ID", SECRET),
+            ("ARTIFACTORY_URL", self.artifactory.platform_url()),
+            ("ALLOW_HTTP", "true"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
+        for (name, value) in self.variables.lock().expect("no test panics while it holds this").iter() {
+            environment.retain(|(other, _)| other != name);
+            if !value.is_empty() {
+                environment.push((name.clone(), value.clone()));
+            }
+        }
+        environment
+    }
+
+    /// Sets a variable of the function's environment before it starts; an empty value takes it away.
+    pub(crate) fn set(&self, name: &str, value: &str) {
+        assert!(self.worker.get().is_none(), "the function runs already with another environment");
+        self.variables.lock().expect("no test panics while it holds this").push((name.to_owned(), value.to_owned()));
+    }
+
+    /// The function's process, started when it is first needed.
+    pub(crate) async fn worker(&self) -> &Worker {
+        self.worker.get_or_init(|| Worker::spawn(&self.binary, &self.environment(), &self.lambda)).await
+    }
+
+    /// The action as a pipeline configures it: npm, the default repository and secret, one input artifact.
+    pub(crate) fn action(&self, artifact: impl Into<bytes::Bytes>) -> JobSpec {
+        let key = format!("web/BuildOutpu/{:07x}", self.pipeline.jobs().len());
+        self.s3.put(ARTIFACTS, &key, artifact);
+        self.action_on(&key)
+    }
+
+    /// As [`Stack::action`], for an object that is (or is not) in the artifact bucket.
+    pub(crate) fn action_on(&self, key: &str) -> JobSpec {
+        JobSpec::new("web")
+            .configuration("TypeOfArtifact", "npm")
+            .configuration("RepoKey", REPOSITORY)
+            .configuration("ArtifactoryHost", &self.artifactory.platform_url())
+            .input("BuildOutput", ARTIFACTS, key)
+    }
+
+    /// Invokes the function.
+    pub(crate) async fn invoke(&self, event: Value) -> Result<Value, InvocationError> {
+        self.worker().await;
+        self.lambda.invoke(event, DEADLINE).await
+    }
+
+    /// The action starts, its event wakes the function, and the job ends.
+    pub(crate) async fn run(&self, action: JobSpec) -> (Value, JobResult) {
+        let job = self.pipeline.queue(action);
+        let event = self.pipeline.started_event(&job);
+        let answer = self.invoke(event).await.unwrap_or_else(|error| panic!("the invocation failed: {error:?}"));
+        (answer, self.pipeline.result(&job))
+    }
+
+    /// As [`Stack::run`], for jobs that end well.
+    pub(crate) async fn publish(&self, artifact: impl Into<bytes::Bytes>) -> Value {
+        let (answer, result) = self.run(self.action(artifact)).await;
+        assert!(matches!(result, JobResult::Succeeded { .. }), "{result:#?}\n{}", self.worker().await.logs());
+        answer
+    }
+
+    /// As [`Stack::run`], for jobs that fail: the failure's type and message.
+    pub(crate) async fn refuse(&self, action: JobSpec) -> (String, String) {
+        match self.run(action).await.1 {
+            JobResult::Failed { r#type, message, .. } => (r#type, message),
+            other => panic!("it did not fail: {other:#?}\n{}", self.logs().await),
+        }
+    }
+
+    /// What the function has written so far.
+    pub(crate) async fn logs(&self) -> String {
+        self.worker().await.logs()
+    }
+
+    /// Paths of what the repository holds.
+    pub(crate) fn stored(&self) -> Vec<String> {
+        self.artifactory.files(REPOSITORY).into_iter().map(|file| file.path).collect()
+    }
+
+    /// Expects a claim to be left behind.
+    pub(crate) fn forgive_claim(&self, job: &JobId) {
+        self.forgiven.lock().expect("no test panics while it holds this").claims.push(format!("jobs/{}.json", job.as_str()));
+    }
+
+    /// Expects the password on requests other than those for tokens.
+    pub(crate) fn forgive_passwords(&self) {
+        self.forgiven.lock().expect("no test panics while it holds this").passwords = true;
+    }
+
+    /// Every text that must never be printed, reported or written down.
+    fn secrets(&self) -> Vec<String> {
+        let mut secrets = self.artifactory.token_values();
+        secrets.push(PASSWORD.to_owned());
+        secrets.push(s3::FUNCTION_SECRET_ACCESS_KEY.to_owned());
+        secrets.extend(self.vault.sessions().into_iter().flat_map(|it| [it.secret_access_key, it.session_token]));
+        secrets
+    }
+
+    fn assert_nothing_left(&self) {
+        let forgiven = self.forgiven.lock().expect("no test panics while it holds this");
+        let left: Vec<String> =
+            self.s3.keys(JOURNAL, "jobs/").into_iter().filter(|key| !forgiven.claims.contains(key)).collect();
+        assert!(left.is_empty(), "claims are left in the journal: {left:?}");
+        if !forgiven.passwords {
+            let token = |line: &String| line.contains("/api/security/token") || line.contains("/access/api/v1/tokens");
+            let seen = self.artifactory.password_seen();
+            assert!(seen.iter().all(token), "the password was sent with other requests than those for tokens: {seen:?}");
+        }
+    }
+
+    fn assert_no_secret_leaked(&self) {
+        let logs = self.worker.get().map(Worker::logs).unwrap_or_default();
+        let mut places = vec![("the log".to_owned(), logs)];
+        for seen in self.traffic.seen() {
+            let written = match seen.service {
+                pipeline::SERVICE => !seen.request.header("x-amz-target").ends_with("PollForJobs"),
+                s3::SERVICE => seen.request.method == Method::PUT,
+                lambda::SERVICE => seen.request.method == Method::POST,
+                _ => false,
+            };
+            if written {
+                let place = format!("{} {} {}", seen.service, seen.request.method, seen.request.path);
+                places.push((place, String::from_utf8_lossy(&seen.request.body).into_owned()));
+            }
+        }
+        for secret in self.secrets() {
+            for (place, text) in &places {
+                assert!(!text.contains(&secret), "a secret is in {place}");
+            }
+        }
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.assert_nothing_left();
+            self.assert_no_secret_leaked();
+        }
+    }
+}

@@ -124,6 +124,11 @@ impl Vault {
         session.expires <= self.clock.now()
     }
 
+    /// Every session that was issued.
+    pub(crate) fn sessions(&self) -> Vec<Session> {
+        self.lock().sessions.values().cloned().collect()
+    }
+
     /// How many sessions have been issued.
     pub(crate) fn issued(&self) -> usize {
         self.lock().sessions.len()
