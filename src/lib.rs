@@ -6,8 +6,5 @@ pub mod deadline;
 pub mod kind;
 pub mod package;
 pub mod plan;
-pub mod registry {
-    //! Artifactory over HTTP.
-    pub mod url;
-}
+pub mod registry;
 pub mod step;
