@@ -205,7 +205,9 @@ impl RegistryError {
     /// What kind of failure it is.
     pub fn class(&self) -> Class {
         match self {
-            Self::Unauthorized(_) | Self::Forbidden(_) => Class::Permission,
+            Self::Unauthorized(_) | Self::Forbidden(_) | Self::NotStored { seen: Seen::Forbidden, .. } => {
+                Class::Permission
+            }
             Self::NotFound(_) | Self::Redirected(_) | Self::Unintelligible { .. } | Self::Client(_) => {
                 Class::Configuration
             }
@@ -216,7 +218,6 @@ impl RegistryError {
                 _ => Class::Package,
             },
             Self::Conflict { .. } | Self::Unsendable { .. } => Class::Package,
-            Self::NotStored { seen: Seen::Forbidden, .. } => Class::Permission,
             Self::Unavailable { .. } | Self::NotStored { seen: Seen::Other(_) | Seen::Nothing, .. } => {
                 Class::Unavailable
             }

@@ -13,7 +13,7 @@ use super::retry::retry_after;
 
 /// What an answer means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub(super) enum Verdict {
     /// It is done, as far as the server says.
     Done,
     /// Worth another attempt, not before the pause that the server asks for.
@@ -24,7 +24,7 @@ pub enum Verdict {
 
 /// Why it is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
+pub(super) enum Refusal {
     /// 401
     Unauthorized,
     /// 403
@@ -42,7 +42,7 @@ pub enum Refusal {
 }
 
 /// Judges an answer; `now_millis` (since 1970) is for a `Retry-After` with a date.
-pub fn judge(status: u16, headers: &HeaderMap, now_millis: u64) -> Verdict {
+pub(super) fn judge(status: u16, headers: &HeaderMap, now_millis: u64) -> Verdict {
     match status {
         200..=299 => Verdict::Done,
         408 | 429 | 500 | 502 | 503 | 504 => {
@@ -60,14 +60,14 @@ pub fn judge(status: u16, headers: &HeaderMap, now_millis: u64) -> Verdict {
 }
 
 /// Whether the server may have stored the file though its answer is not a success.
-pub fn may_have_stored(status: u16) -> bool {
+pub(super) fn may_have_stored(status: u16) -> bool {
     status == 408 || status >= 500
 }
 
 /// Where a read may be sent on to: `location` as seen from `from`. Only http(s), never from https to http, never
 /// with user information, and never to the machine's own or link-local addresses, where a Lambda's runtime and
 /// credentials are, unless the server is there itself.
-pub fn redirect_target(from: &Url, location: &str) -> Option<Url> {
+pub(super) fn redirect_target(from: &Url, location: &str) -> Option<Url> {
     let target = from.join(location).ok()?;
     let scheme = match target.scheme() {
         "https" => true,
@@ -114,7 +114,7 @@ struct ErrorBody {
 /// The server's own words in the beginning of an answer's body, as one line without control characters: the
 /// messages of the JSON forms that Artifactory, its Access service and its package APIs use, the title of an HTML
 /// page, else the text as it is. Neither bounded nor scrubbed yet.
-pub fn words(excerpt: &[u8]) -> String {
+pub(super) fn words(excerpt: &[u8]) -> String {
     let text = String::from_utf8_lossy(excerpt);
     let text = text.trim_start_matches('\u{feff}').trim();
     let said = if text.starts_with(['{', '[']) {

@@ -58,7 +58,7 @@ impl Pacing {
 
 /// The `Retry-After` header, seconds or a date, as a pause from `now_millis` (since 1970) on. A date in the past
 /// asks for no pause; anything unreadable asks for nothing.
-pub fn retry_after(value: &str, now_millis: u64) -> Option<Duration> {
+pub(super) fn retry_after(value: &str, now_millis: u64) -> Option<Duration> {
     let value = value.trim();
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
         // Longer than a number can be is longer than anyone waits.
