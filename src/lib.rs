@@ -5,16 +5,17 @@ pub mod archive;
 pub mod aws;
 pub mod credential;
 pub mod deadline;
+pub mod failure;
 pub mod job;
 pub mod kind;
+pub mod log;
 pub mod package;
 pub mod plan;
-pub mod registry {
-    //! Artifactory over HTTP.
-    pub mod url;
-}
+pub mod registry;
 pub mod report;
+pub mod run;
 pub mod settings;
 pub mod step;
 pub mod template;
 pub mod trigger;
+pub mod worker;

@@ -1,0 +1,234 @@
+//! A version's digests out of a listing such as npm's package document, which can be many megabytes long: it is
+//! parsed while it arrives, and nothing of it is kept but the one object that is looked for.
+
+use std::fmt;
+use std::io::{self, Read};
+
+use bytes::{Buf as _, Bytes};
+use reqwest::Response;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use tokio::sync::mpsc;
+
+use super::wire::{Lost, Take, Wire};
+use crate::deadline::Deadline;
+
+/// Longest listing that is read, in bytes.
+const MOST: u64 = 64 << 20;
+
+/// What a listing says of a version.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Listed {
+    /// SHA-1, hexadecimal.
+    pub(super) shasum: Option<String>,
+    /// Subresource integrity: `sha512-` and base64, possibly several.
+    pub(super) integrity: Option<String>,
+}
+
+/// What came of reading a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// The version is in it.
+    Listed(Listed),
+    /// It is not in it.
+    Missing,
+    /// It is no JSON, or too long to be read.
+    Unreadable,
+}
+
+/// Reads the object at these member names from the root on.
+pub(super) struct Pointer<'a>(pub(super) &'a [String]);
+
+impl Take for Pointer<'_> {
+    type Taken = Outcome;
+
+    async fn take(&self, wire: &Wire, mut response: Response, deadline: Deadline) -> Result<Outcome, Lost> {
+        let (sender, receiver) = mpsc::channel(4);
+        let pointer = self.0.to_vec();
+        let parsing = tokio::task::spawn_blocking(move || find(Arriving { receiver, current: Bytes::new() }, &pointer));
+        let mut length = 0_u64;
+        while let Some(chunk) = wire.next_chunk(&mut response, deadline).await? {
+            length = length.saturating_add(chunk.len() as u64);
+            // A parser that has gone away has found the text to be no JSON.
+            if length > MOST || sender.send(chunk).await.is_err() {
+                break;
+            }
+        }
+        drop(sender);
+        Ok(match parsing.await {
+            Ok(Ok(Some(listed))) => Outcome::Listed(listed),
+            Ok(Ok(None)) => Outcome::Missing,
+            Ok(Err(_)) | Err(_) => Outcome::Unreadable,
+        })
+    }
+}
+
+struct Arriving {
+    receiver: mpsc::Receiver<Bytes>,
+    current: Bytes,
+}
+
+impl Read for Arriving {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while !self.current.has_remaining() {
+            match self.receiver.blocking_recv() {
+                Some(chunk) => self.current = chunk,
+                None => return Ok(0),
+            }
+        }
+        let count = self.current.remaining().min(buffer.len());
+        if let Some(to) = buffer.get_mut(..count) {
+            self.current.copy_to_slice(to);
+        }
+        Ok(count)
+    }
+}
+
+/// The version's digests in a document, or `None` where nothing is at the pointer.
+fn find(document: impl Read, pointer: &[String]) -> serde_json::Result<Option<Listed>> {
+    let mut parser = serde_json::Deserializer::from_reader(io::BufReader::new(document));
+    let found = Descent(pointer).deserialize(&mut parser)?;
+    parser.end()?;
+    Ok(found)
+}
+
+struct Descent<'a>(&'a [String]);
+
+impl<'de> DeserializeSeed<'de> for Descent<'_> {
+    type Value = Option<Listed>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Descent<'_> {
+    type Value = Option<Listed>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("anything")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let Some((next, rest)) = self.0.split_first() else {
+            let mut listed = Listed::default();
+            while let Some(key) = map.next_key::<String>()? {
+                match key.as_str() {
+                    "shasum" => listed.shasum = map.next_value_seed(Line)?,
+                    "integrity" => listed.integrity = map.next_value_seed(Line)?,
+                    _ => drop(map.next_value::<IgnoredAny>()?),
+                }
+            }
+            return Ok(Some(listed));
+        };
+        let mut found = None;
+        while let Some(key) = map.next_key::<String>()? {
+            if key == *next {
+                found = map.next_value_seed(Descent(rest))?;
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(found)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+}
+
+/// A text that is not empty, or `null`; anything else means that this is no listing that we know.
+struct Line;
+
+impl<'de> DeserializeSeed<'de> for Line {
+    type Value = Option<String>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl Visitor<'_> for Line {
+    type Value = Option<String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok((!text.is_empty()).then(|| text.to_owned()))
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn look(document: &str) -> serde_json::Result<Option<Listed>> {
+        find(document.as_bytes(), &["versions".to_owned(), "1.0.0".to_owned(), "dist".to_owned()])
+    }
+
+    #[test]
+    fn only_the_object_at_the_pointer_counts() {
+        let listed = |shasum: Option<&str>, integrity: Option<&str>| {
+            Some(Listed { shasum: shasum.map(str::to_owned), integrity: integrity.map(str::to_owned) })
+        };
+        for (document, expected) in [
+            (
+                r#"{"dist":{"shasum":"no"},"versions":{"2.0.0":{"dist":{"shasum":"no"}},"1.0.0":{"x":[{}],"dist":{"size":1,"shasum":"aa","integrity":"sha512-xx"}}},"y":1.5}"#,
+                listed(Some("aa"), Some("sha512-xx")),
+            ),
+            (r#"{"versions":{"1.0.0":{"dist":{"integrity":null,"shasum":""}}}}"#, listed(None, None)),
+            (r#"{"versions":{"1.0.0":{"dist":null}}}"#, None),
+            (r#"{"versions":{"1.0.0":[1,{"dist":{}}]}}"#, None),
+            (r#"{"versions":{"1.0.0":"text"}}"#, None),
+            (r#"{"versions":-1}"#, None),
+            (r#"{"versions":{"1.0.00":{"dist":{}}}}"#, None),
+            ("{}", None),
+            ("true", None),
+        ] {
+            assert_eq!(look(document).unwrap(), expected, "{document}");
+        }
+    }
+
+    #[test]
+    fn what_is_cut_or_no_json_is_an_error_and_not_an_absence() {
+        for document in [
+            "",
+            "<html>",
+            r#"{"versions":{"#,
+            r#"{"versions":{}} {"#,
+            r#"{"versions":{"1.0.0":{"dist":{"shasum":7}}}}"#,
+        ] {
+            assert!(look(document).is_err(), "{document}");
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! What is already there: the storage API's digests of a path and the type's own listing, weighed into one finding.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::Method;
+use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::Registry;
+use super::error::{Purpose, RegistryError};
+use super::listing::{Listed, Outcome, Pointer};
+use super::url::RepoKey;
+use super::wire::{Answer, Budget, Request, Text};
+use crate::package::{Digests, hex};
+use crate::step::{Listing, Step};
+
+/// What is in the repository in a step's place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// Nothing.
+    Absent,
+    /// The same file.
+    Same(Reported),
+    /// Something else, or something whose digest is not told.
+    Other {
+        /// Its digest, e.g. `sha256 ba78…`.
+        theirs: String,
+        /// The same digest of our file.
+        ours: String,
+    },
+    /// The user may not look.
+    Unknown,
+}
+
+/// The digests that the server reports, in hexadecimal.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reported {
+    /// SHA-256.
+    pub sha256: Option<String>,
+    /// SHA-1.
+    pub sha1: Option<String>,
+}
+
+/// What one of the two sources says.
+#[derive(Debug, PartialEq, Eq)]
+enum Side {
+    Found(Found),
+    /// There is something, but no digest of it.
+    Undigested,
+}
+
+#[derive(Deserialize)]
+struct StorageItem {
+    checksums: Option<Checksums>,
+    children: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+struct Checksums {
+    sha1: Option<String>,
+    sha256: Option<String>,
+}
+
+impl Registry {
+    /// What is in the repository in this step's place, by digest.
+    pub async fn look(&self, repository: &RepoKey, step: &Step) -> Result<Found, RegistryError> {
+        self.look_within(repository, step, &Budget::new(self.wire.pacing, self.deadline)).await
+    }
+
+    pub(super) async fn look_within(
+        &self,
+        repository: &RepoKey,
+        step: &Step,
+        budget: &Budget,
+    ) -> Result<Found, RegistryError> {
+        let storage = self.look_at_storage(repository, step, budget.clone());
+        let Some(listing) = &step.listing else {
+            return Ok(weigh(storage.await?, None, &step.file.digests));
+        };
+        let (storage, listing) =
+            futures_util::future::join(storage, self.look_at_listing(step, listing, budget.clone())).await;
+        match (storage, listing) {
+            (Ok(storage), Ok(listing)) => Ok(weigh(storage, Some(listing), &step.file.digests)),
+            // One source that knows is enough, whatever ails the other.
+            (Ok(Side::Found(found @ (Found::Same(_) | Found::Other { .. }))), Err(_))
+            | (Err(_), Ok(Side::Found(found @ (Found::Same(_) | Found::Other { .. })))) => Ok(found),
+            (Err(error), _) | (_, Err(error)) => Err(error),
+        }
+    }
+
+    async fn look_at_storage(
+        &self,
+        repository: &RepoKey,
+        step: &Step,
+        mut budget: Budget,
+    ) -> Result<Side, RegistryError> {
+        let path = format!("api/storage/{repository}/{}", step.file.path.encoded());
+        let request = Request {
+            purpose: Purpose::Look,
+            method: Method::GET,
+            path: &path,
+            url: self.base.join(&path),
+            headers: HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("*/*"))]),
+            form: None,
+        };
+        match visible(self.read(request, &Text, &mut budget).await)? {
+            Ok(Answer { text, .. }) => Ok(of_storage(&text, &step.file.digests)),
+            Err(hidden) => Ok(Side::Found(hidden)),
+        }
+    }
+
+    async fn look_at_listing(&self, step: &Step, listing: &Listing, mut budget: Budget) -> Result<Side, RegistryError> {
+        let request = Request {
+            purpose: Purpose::Listing,
+            method: Method::GET,
+            path: &listing.path,
+            url: self.base.join(&listing.path),
+            headers: HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(listing.accept))]),
+            form: None,
+        };
+        match visible(self.read(request, &Pointer(&listing.pointer), &mut budget).await)? {
+            Ok(Outcome::Listed(listed)) => Ok(of_listing(&listed, &step.file.digests)),
+            Ok(Outcome::Missing) => Ok(Side::Found(Found::Absent)),
+            Ok(Outcome::Unreadable) => Ok(Side::Found(Found::Unknown)),
+            Err(hidden) => Ok(Side::Found(hidden)),
+        }
+    }
+}
+
+/// Splits what a read brought: an answer, a finding that its refusal is, or an error that ends the look.
+fn visible<T>(read: Result<T, RegistryError>) -> Result<Result<T, Found>, RegistryError> {
+    match read {
+        Ok(taken) => Ok(Ok(taken)),
+        Err(RegistryError::NotFound(_)) => Ok(Err(Found::Absent)),
+        Err(RegistryError::Forbidden(_) | RegistryError::Rejected(_) | RegistryError::Redirected(_)) => {
+            Ok(Err(Found::Unknown))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// One finding out of two. Storage knows the file itself; a listing may lag, or list under another path.
+fn weigh(storage: Side, listing: Option<Side>, ours: &Digests) -> Found {
+    let sides = [Some(storage), listing];
+    let mut absent = false;
+    let mut undigested = false;
+    for side in sides.into_iter().flatten() {
+        match side {
+            Side::Found(found @ (Found::Same(_) | Found::Other { .. })) => return found,
+            Side::Found(Found::Absent) => absent = true,
+            Side::Found(Found::Unknown) => {}
+            Side::Undigested => undigested = true,
+        }
+    }
+    if undigested {
+        // It may be ours or not; what cannot be told to be ours is not touched.
+        return Found::Other { theirs: "no digest that could be compared".to_owned(), ours: sha256(ours) };
+    }
+    if absent { Found::Absent } else { Found::Unknown }
+}
+
+/// What the storage API says of a path.
+fn of_storage(text: &[u8], ours: &Digests) -> Side {
+    let Ok(StorageItem { checksums, children }) = serde_json::from_slice(text) else {
+        // Not the storage API, e.g. a sign-in page.
+        return Side::Found(Found::Unknown);
+    };
+    if children.is_some() {
+        return Side::Found(Found::Other { theirs: "a folder".to_owned(), ours: sha256(ours) });
+    }
+    checksums.map_or(Side::Undigested, |Checksums { sha1, sha256 }| compare(sha256, sha1, ours))
+}
+
+fn compare(sha256: Option<String>, sha1: Option<String>, ours: &Digests) -> Side {
+    let given = |digest: Option<String>| digest.map(|digest| plain(&digest)).filter(|digest| !digest.is_empty());
+    let reported = Reported { sha256: given(sha256), sha1: given(sha1) };
+    let (name, theirs, own) = match (&reported.sha256, &reported.sha1) {
+        (Some(theirs), _) => ("sha256", theirs, hex(&ours.sha256)),
+        (None, Some(theirs)) => ("sha1", theirs, hex(&ours.sha1)),
+        (None, None) => return Side::Undigested,
+    };
+    Side::Found(if *theirs == own {
+        Found::Same(reported)
+    } else {
+        Found::Other { theirs: format!("{name} {theirs}"), ours: format!("{name} {own}") }
+    })
+}
+
+/// What a listing says of a version; `integrity` before the weaker `shasum`.
+fn of_listing(Listed { shasum, integrity }: &Listed, ours: &Digests) -> Side {
+    let strongest = integrity.iter().flat_map(|all| all.split_whitespace()).find_map(|one| one.strip_prefix("sha512-"));
+    let Some(theirs) = strongest else {
+        return compare(None, shasum.clone(), ours);
+    };
+    // Options may follow a question mark (Subresource Integrity, 3.5).
+    let theirs = theirs.split('?').next().unwrap_or_default();
+    let own = STANDARD.encode(ours.sha512);
+    Side::Found(if theirs == own {
+        Found::Same(Reported { sha256: None, sha1: shasum.as_deref().map(plain) })
+    } else {
+        let theirs: String = theirs.chars().filter(char::is_ascii_graphic).take(100).collect();
+        Found::Other { theirs: format!("sha512 {theirs}"), ours: format!("sha512 {own}") }
+    })
+}
+
+/// The digests in a deploy's own answer, where it has some: computed by the server over what it received.
+pub(super) fn of_deploy(text: &[u8], ours: &Digests) -> Option<Found> {
+    let StorageItem { checksums, .. } = serde_json::from_slice(text).ok()?;
+    let Checksums { sha1, sha256 } = checksums?;
+    match compare(sha256, sha1, ours) {
+        Side::Found(found) => Some(found),
+        Side::Undigested => None,
+    }
+}
+
+/// Our SHA-256 as it stands in messages.
+pub(super) fn sha256(ours: &Digests) -> String {
+    format!("sha256 {}", hex(&ours.sha256))
+}
+
+/// A hexadecimal digest in lower case, without whatever else a server may put there.
+fn plain(digest: &str) -> String {
+    digest.chars().filter(char::is_ascii_alphanumeric).take(128).map(|c| c.to_ascii_lowercase()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ours() -> Digests {
+        Digests::of(&b"abc"[..]).unwrap()
+    }
+
+    fn storage(json: &str) -> Side {
+        of_storage(json.as_bytes(), &ours())
+    }
+
+    fn same(side: &Side) -> bool {
+        matches!(side, Side::Found(Found::Same(_)))
+    }
+
+    fn other(side: &Side) -> bool {
+        matches!(side, Side::Found(Found::Other { .. }))
+    }
+
+    const SHA256: &str = "BA7816BF8F01CFEA414140DE5DAE2223B00361A396177A9CB410FF61F20015AD";
+    const SHA1: &str = "a9993e364706816aba3e25717850c26c9cd0d89d";
+
+    #[test]
+    fn storage_decides_by_sha256_and_by_sha1_only_where_there_is_none() {
+        assert!(same(&storage(&format!(r#"{{"checksums":{{"sha1":"wrong","sha256":"{SHA256}"}}}}"#))));
+        assert!(same(&storage(&format!(r#"{{"checksums":{{"sha1":"{SHA1}","sha256":""}}}}"#))));
+        assert!(other(&storage(&format!(r#"{{"checksums":{{"sha1":"{SHA1}","sha256":"00"}}}}"#))));
+        assert!(other(&storage(r#"{"children":[]}"#)), "a folder");
+        assert_eq!(storage(r#"{"checksums":{}}"#), Side::Undigested);
+        assert_eq!(storage(r#"{"uri":"x"}"#), Side::Undigested);
+        assert_eq!(storage("<html>"), Side::Found(Found::Unknown));
+    }
+
+    #[test]
+    fn a_listing_decides_by_sha512_before_sha1() {
+        let sha512 = STANDARD.encode(ours().sha512);
+        let listed = |shasum: Option<&str>, integrity: Option<&str>| {
+            of_listing(&Listed { shasum: shasum.map(str::to_owned), integrity: integrity.map(str::to_owned) }, &ours())
+        };
+        assert!(same(&listed(Some(SHA1), None)));
+        assert!(same(&listed(Some("00"), Some(&format!("sha1-x sha512-{sha512}?a")))));
+        assert!(other(&listed(Some(SHA1), Some("sha512-AAAA"))));
+        assert!(same(&listed(Some(SHA1), Some("sha1-xx"))));
+        assert_eq!(listed(None, None), Side::Undigested);
+    }
+
+    #[test]
+    fn two_sources_become_one_finding() {
+        let found = Side::Found;
+        let same = || Found::Same(Reported::default());
+        let other = || Found::Other { theirs: "x".into(), ours: "y".into() };
+        for (storage, listing, expected) in [
+            (found(same()), Some(found(other())), same()),
+            (found(other()), Some(found(same())), other()),
+            (found(Found::Absent), Some(found(same())), same()),
+            (found(Found::Unknown), Some(found(other())), other()),
+            (found(Found::Absent), Some(found(Found::Unknown)), Found::Absent),
+            (found(Found::Unknown), Some(found(Found::Absent)), Found::Absent),
+            (found(Found::Unknown), Some(found(Found::Unknown)), Found::Unknown),
+            (found(Found::Unknown), None, Found::Unknown),
+            (Side::Undigested, Some(found(same())), same()),
+        ] {
+            assert_eq!(weigh(storage, listing, &ours()), expected);
+        }
+        assert!(matches!(weigh(Side::Undigested, Some(found(Found::Absent)), &ours()), Found::Other { .. }));
+    }
+
+    #[test]
+    fn a_deploys_answer_counts_only_with_digests() {
+        let answer = format!(r#"{{"path":"/x","size":"3","checksums":{{"sha256":"{SHA256}"}}}}"#);
+        assert!(matches!(of_deploy(answer.as_bytes(), &ours()), Some(Found::Same(_))));
+        for answer in ["", "{}", r#"{"ok":true}"#, "<html>", r#"{"checksums":{"md5":"x"}}"#] {
+            assert_eq!(of_deploy(answer.as_bytes(), &ours()), None, "{answer}");
+        }
+    }
+}

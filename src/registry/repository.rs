@@ -1,0 +1,117 @@
+//! What the repository is, as far as the server tells this user. A probe, no more: the upload itself decides.
+
+use reqwest::Method;
+use reqwest::header::{AUTHORIZATION, HeaderMap};
+use serde::Deserialize;
+
+use super::Registry;
+use super::error::{Purpose, RegistryError};
+use super::url::RepoKey;
+use super::wire::{Budget, Request, Text};
+
+/// What is known of a repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RepositoryFacts {
+    /// The server told.
+    Known {
+        /// Whether files can be in it at all.
+        class: RepositoryClass,
+        /// Its package type as Artifactory spells it, e.g. `npm`; empty where it is not told.
+        package_type: String,
+        /// Where a virtual repository puts what is deployed to it.
+        default_deployment: Option<String>,
+    },
+    /// It did not tell this user: it may exist or not.
+    Unknown,
+}
+
+/// The kind of a repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RepositoryClass {
+    /// Holds files.
+    Local,
+    /// Holds files, mirrored to other sites.
+    Federated,
+    /// Several repositories behind one key.
+    Virtual,
+    /// A cache of another registry: nothing can be deployed to it.
+    Remote,
+    /// A kind of later servers.
+    Other(String),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Configuration {
+    rclass: String,
+    package_type: Option<String>,
+    default_deployment_repo: Option<String>,
+}
+
+impl Registry {
+    /// What this repository is. Every refusal to tell is [`RepositoryFacts::Unknown`]; only a server that does not
+    /// do its work is an error.
+    pub async fn repository(&self, repository: &RepoKey) -> Result<RepositoryFacts, RegistryError> {
+        let path = format!("api/repositories/{repository}");
+        let request = Request {
+            purpose: Purpose::Repository,
+            method: Method::GET,
+            path: &path,
+            url: self.base.join(&path),
+            // Without renewal on a 401: that is kept for requests that matter.
+            headers: HeaderMap::from_iter([(AUTHORIZATION, self.session.authorized().await.header)]),
+            form: None,
+        };
+        match self.wire.ask(&request, &Text, &mut Budget::new(self.wire.pacing, self.deadline)).await {
+            Ok(answer) => Ok(facts(&answer.text)),
+            Err(error @ (RegistryError::Unavailable { .. } | RegistryError::OutOfTime { .. })) => Err(error),
+            Err(_) => Ok(RepositoryFacts::Unknown),
+        }
+    }
+}
+
+fn facts(text: &[u8]) -> RepositoryFacts {
+    let Ok(Configuration { rclass, package_type, default_deployment_repo }) = serde_json::from_slice(text) else {
+        return RepositoryFacts::Unknown;
+    };
+    let class = match rclass.to_ascii_lowercase().as_str() {
+        "local" => RepositoryClass::Local,
+        "federated" => RepositoryClass::Federated,
+        "virtual" => RepositoryClass::Virtual,
+        "remote" => RepositoryClass::Remote,
+        other => RepositoryClass::Other(other.to_owned()),
+    };
+    RepositoryFacts::Known {
+        class,
+        package_type: package_type.unwrap_or_default(),
+        default_deployment: default_deployment_repo.filter(|key| !key.is_empty()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn facts_are_read_out_of_full_and_reduced_configurations() {
+        assert_eq!(
+            facts(br#"{"key":"npm","packageType":"npm","rclass":"local","handleReleases":true}"#),
+            RepositoryFacts::Known {
+                class: RepositoryClass::Local,
+                package_type: "npm".into(),
+                default_deployment: None
+            }
+        );
+        assert_eq!(
+            facts(br#"{"rclass":"virtual","defaultDeploymentRepo":"npm-local"}"#),
+            RepositoryFacts::Known {
+                class: RepositoryClass::Virtual,
+                package_type: String::new(),
+                default_deployment: Some("npm-local".into())
+            }
+        );
+        for text in ["", "<html>", "{}", "[]", r#"{"rclass":1}"#] {
+            assert_eq!(facts(text.as_bytes()), RepositoryFacts::Unknown, "{text}");
+        }
+    }
+}

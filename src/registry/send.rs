@@ -1,0 +1,157 @@
+//! Publishing one step: send, and where the outcome is in doubt, look before anything else is done. Whether a
+//! version exists, and whether it is ours, is decided by digest alone.
+
+use reqwest::Method;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+
+use super::Registry;
+use super::error::{Purpose, RegistryError, Seen};
+use super::look::{Found, of_deploy, sha256};
+use super::url::RepoKey;
+use super::wire::{Again, Budget, Failed, Request, Take, Text};
+use crate::deadline::Deadline;
+use crate::step::{self, Step};
+
+/// How a step ended well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sent {
+    /// The file is in the repository because we sent it.
+    Stored,
+    /// The very same file was there before; nothing was changed.
+    AlreadySame,
+}
+
+impl Registry {
+    /// Publishes a step and sees that the server has the file afterwards.
+    pub async fn send(&self, repository: &RepoKey, step: &Step, deadline: Deadline) -> Result<Sent, RegistryError> {
+        let mut budget = Budget::new(self.wire.pacing, deadline);
+        let mut in_doubt = false;
+        loop {
+            let authorized = self.session.authorized().await;
+            let mut request = request(self.base.join(&step.path), step)?;
+            request.headers.insert(AUTHORIZATION, authorized.header.clone());
+            let failed = match self.wire.deliver(&request, &step.body, step.file.path.as_str(), &budget).await {
+                Ok(response) => {
+                    // A cut answer is as good as an empty one: what counts is seen in the repository.
+                    let answer = Text.take(&self.wire, response, deadline).await;
+                    let answered = answer.ok().and_then(|answer| of_deploy(&answer.text, &step.file.digests));
+                    return self.verify(repository, step, answered, &budget).await.map(|()| Sent::Stored);
+                }
+                Err(failed) => failed,
+            };
+            match &failed.error {
+                RegistryError::Body(_) | RegistryError::OutOfTime { .. } | RegistryError::Unsendable { .. } => {
+                    return Err(failed.error);
+                }
+                RegistryError::Unauthorized(_) => {
+                    if self.session.renew(&self.wire, &self.base, &authorized, deadline).await? {
+                        continue;
+                    }
+                    return Err(failed.error);
+                }
+                _ => {}
+            }
+            if calls_for_a_look(&failed) {
+                match self.look_after(repository, step, in_doubt, &budget).await? {
+                    Found::Same(_) if in_doubt || failed.in_doubt => return Ok(Sent::Stored),
+                    Found::Same(_) => return Ok(Sent::AlreadySame),
+                    Found::Other { theirs, ours } => {
+                        return Err(RegistryError::Conflict { path: step.file.path.to_string(), ours, theirs });
+                    }
+                    Found::Absent | Found::Unknown => {}
+                }
+            }
+            in_doubt |= failed.in_doubt;
+            match failed.again {
+                Again::After(asked) if self.wire.again(&mut budget, asked).await => {}
+                Again::Never | Again::After(_) => return Err(failed.error),
+            }
+        }
+    }
+
+    /// What is there after an attempt that failed. Where an earlier one may have been stored after all, what cannot
+    /// be seen at once may be seen a little later.
+    async fn look_after(
+        &self,
+        repository: &RepoKey,
+        step: &Step,
+        in_doubt: bool,
+        budget: &Budget,
+    ) -> Result<Found, RegistryError> {
+        let mut found = self.look_within(repository, step, budget).await?;
+        if in_doubt {
+            for pause in self.wire.pacing.polls {
+                if found != Found::Absent {
+                    break;
+                }
+                tokio::time::sleep(pause).await;
+                found = self.look_within(repository, step, budget).await?;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Sees that an accepted file is in the repository, by the server's own digest. `answered` is what the answer
+    /// to the deploy itself told of it; it counts where the user may not look.
+    async fn verify(
+        &self,
+        repository: &RepoKey,
+        step: &Step,
+        answered: Option<Found>,
+        budget: &Budget,
+    ) -> Result<(), RegistryError> {
+        let not_stored = |seen| RegistryError::NotStored {
+            path: step.file.path.to_string(),
+            ours: sha256(&step.file.digests),
+            seen,
+        };
+        let told = matches!(answered, Some(Found::Same(_)));
+        let mut polls = self.wire.pacing.polls.into_iter();
+        loop {
+            let found = match self.look_within(repository, step, budget).await {
+                // The server's answer told the digest; a look that fails takes nothing back.
+                Err(_) if told => return Ok(()),
+                found => found?,
+            };
+            let seen = match found {
+                Found::Same(_) => return Ok(()),
+                Found::Other { theirs, .. } => return Err(not_stored(Seen::Other(theirs))),
+                Found::Absent | Found::Unknown if told => return Ok(()),
+                Found::Unknown => return Err(not_stored(Seen::Forbidden)),
+                Found::Absent => Seen::Nothing,
+            };
+            match polls.next() {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => return Err(not_stored(seen)),
+            }
+        }
+    }
+}
+
+/// Whether an attempt that failed may have met the file itself: our own from this or an earlier attempt, or that of
+/// someone else. Servers refuse an existing version with any of several statuses.
+fn calls_for_a_look(failed: &Failed) -> bool {
+    failed.in_doubt
+        || match &failed.error {
+            RegistryError::Forbidden(_) | RegistryError::NotFound(_) => true,
+            RegistryError::Rejected(at) => matches!(at.status, Some(400 | 405 | 409 | 412 | 422)),
+            _ => false,
+        }
+}
+
+fn request(url: String, step: &Step) -> Result<Request<'_>, RegistryError> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in &step.headers {
+        let unsendable = || RegistryError::Unsendable {
+            path: step.file.path.to_string(),
+            problem: format!("the header {name} would have characters that a header never has"),
+        };
+        let name = HeaderName::try_from(*name).map_err(|_| unsendable())?;
+        headers.append(name, HeaderValue::from_str(value).map_err(|_| unsendable())?);
+    }
+    let method = match step.method {
+        step::Method::Put => Method::PUT,
+        step::Method::Post => Method::POST,
+    };
+    Ok(Request { purpose: Purpose::Send, method, path: &step.path, url, headers, form: None })
+}
