@@ -209,8 +209,8 @@ impl Failure {
             Self::Registry { source, .. } => match source.class() {
                 Class::Configuration => FailureType::ConfigurationError,
                 Class::Permission => FailureType::PermissionError,
-                Class::Package => FailureType::JobFailed,
-                Class::Unavailable => FailureType::SystemUnavailable,
+                Class::Package | Class::Artifact => FailureType::JobFailed,
+                Class::Unavailable | Class::OutOfTime => FailureType::SystemUnavailable,
             },
         }
     }
@@ -248,7 +248,10 @@ impl Failure {
             Self::Repository { .. } => "Correct RepoKey or TypeOfArtifact; publish to a local repository, or to a virtual one with a default deployment repository.".to_owned(),
             Self::Conflicts(_) => "A published version is never changed. Raise the version and release again; or, if what is there is wrong, delete it in Artifactory and retry the stage.".to_owned(),
             Self::Exists(_) => "Raise the version, or let identical versions pass with existing=skip-identical.".to_owned(),
-            Self::Registry { source, .. } => source.remedy(),
+            Self::Registry { source, .. } => match source.hint() {
+                "" => "See what the server said above; retrying the stage is safe.".to_owned(),
+                hint => hint.to_owned(),
+            },
             Self::DiedTooOften { .. } => "Look into the log of the runs; if the function ran out of memory or time, raise them, then retry the stage.".to_owned(),
             Self::Panicked => "This is a bug of the publisher: report it with the log of this run. Retrying the stage is safe.".to_owned(),
         }

@@ -20,7 +20,8 @@ use tracing_subscriber::{Layer, Registry};
 /// Begins to log. Called once; a second call changes nothing.
 pub fn start(level: LevelFilter) {
     let lines = tracing_subscriber::fmt::layer().event_format(JsonLines).with_writer(std::io::stdout);
-    let wanted = Targets::new().with_default(LevelFilter::WARN.min(level)).with_target("codepipeline_artifactory", level);
+    let wanted =
+        Targets::new().with_default(LevelFilter::WARN.min(level)).with_target("codepipeline_artifactory", level);
     let started = Registry::default().with(Fields).with(lines).with(wanted).try_init();
     if started.is_err() {
         tracing::debug!("the log was started before");
@@ -93,6 +94,12 @@ where
         line.insert("target".to_owned(), Value::from(event.metadata().target()));
         writeln!(writer, "{}", Value::Object(line))
     }
+}
+
+/// Logs what broke a tick, once, and hands it on.
+pub fn logged<E: std::error::Error + 'static>(error: E) -> E {
+    tracing::error!(error = &error as &dyn std::error::Error, "the tick broke");
+    error
 }
 
 /// An error and its causes, as one text.

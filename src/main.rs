@@ -3,7 +3,7 @@
 use codepipeline_artifactory::aws::codepipeline::CodePipeline;
 use codepipeline_artifactory::aws::secret::Secrets;
 use codepipeline_artifactory::deadline::Deadline;
-use codepipeline_artifactory::registry::http::Http;
+use codepipeline_artifactory::registry::Http;
 use codepipeline_artifactory::run::Services;
 use codepipeline_artifactory::settings::Settings;
 use codepipeline_artifactory::trigger::Trigger;
@@ -17,13 +17,10 @@ async fn main() -> Result<(), Error> {
     let settings = Settings::from_environment()?;
     log::start(settings.log_level);
     let aws = aws::configuration().await;
-    let services = Services {
-        pipeline: CodePipeline::new(&aws),
-        secrets: Secrets::new(&aws),
-        http: Http::new(settings.ca_certificates.clone()),
-        aws,
-        settings,
-    };
+    let secrets = Secrets::new(&aws);
+    let roots = secrets.certificates(settings.ca_certificates.as_ref()).await?;
+    let http = Http::new(roots.as_deref().map(str::as_bytes))?;
+    let services = Services { pipeline: CodePipeline::new(&aws), secrets, http, aws, settings };
     let worker = Worker::new(services);
     let handle = async |event: LambdaEvent<Trigger>| {
         let LambdaEvent { payload, context } = event;

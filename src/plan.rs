@@ -84,8 +84,8 @@ impl Plan {
 
 fn properties(of: &Coordinates, step: &Step, target: &Target) -> Result<Vec<(String, Vec<String>)>, PlanError> {
     let path = step.file.path.as_str();
-    let file = path.rsplit_once('/').map_or(path, |(_, file)| file);
-    let facts = FileFacts { name: &of.name, version: &of.version, file, dir: None };
+    let last = path.rsplit_once('/').map_or(path, |(_, last)| last);
+    let facts = FileFacts { name: &of.name, version: &of.version, file: last, dir: None };
     let fill = |(key, values): &(String, Vec<Template>)| {
         let values = values.iter().map(|value| value.for_file(&facts)).collect::<Result<_, _>>();
         values.map(|values| (key.clone(), values)).map_err(|source| PlanError::Property { source })

@@ -20,9 +20,8 @@ use crate::failure::{Conflict, Failure, Progress};
 use crate::job::{ArtifactLocation, Job};
 use crate::kind::PackageError;
 use crate::plan::{PackagePlan, Plan};
-use crate::registry::http::Http;
 use crate::registry::url::Base;
-use crate::registry::{Found, Registry, RegistryError, RepositoryFacts, Sent};
+use crate::registry::{Found, Http, Registry, RegistryError, RepositoryClass, RepositoryFacts, Sent};
 use crate::report::{FileState, Published, PublishedFile, PublishedPackage};
 use crate::settings::Settings;
 use crate::step::Step;
@@ -186,7 +185,7 @@ impl Stop {
 /// Runs one job to its end, or until time is short.
 pub async fn run(services: &Services, job: Job, effort: Effort, hold: &mut Hold<'_>, deadline: Deadline) -> Ended {
     let mut run = Run { services, job, deadline, progress: Progress::default() };
-    match run.publish(effort, hold).await {
+    match Box::pin(run.publish(effort, hold)).await {
         Ok(published) => Ended::Published(published),
         Err(Stop::Unfinished) => Ended::Unfinished,
         Err(Stop::Lost) => Ended::Lost,
@@ -219,6 +218,8 @@ impl Run<'_> {
 
         let mut connection = self.connect(&action, secret).await?;
         let outcome = self.send(&action, &plan, effort, &mut connection, hold).await;
+        let stats = connection.stats();
+        tracing::info!(bytes_sent = stats.bytes_sent, registry_retries = stats.retries, "sent");
         connection.disconnect().await;
         let published = outcome?;
         self.write_outputs(&published).await?;
@@ -252,7 +253,8 @@ impl Run<'_> {
         }
         let pipeline = self.job.run.pipeline.as_deref();
         if !secret.serves_pipeline(pipeline) {
-            let what = pipeline.map_or_else(|| "by a job without a pipeline".to_owned(), |name| format!("by the pipeline {name:?}"));
+            let what = pipeline
+                .map_or_else(|| "by a job without a pipeline".to_owned(), |name| format!("by the pipeline {name:?}"));
             return Err(Failure::SecretNotFor { id, what });
         }
         let repository = &action.target.repository;
@@ -270,7 +272,10 @@ impl Run<'_> {
         let mut sources = Vec::new();
         for input in self.job.inputs.clone() {
             let source = self.fetch(&input).await;
-            sources.push((source.map_err(|source| Failure::Input { artifact: input.name.clone(), source: *source })?, input));
+            sources.push((
+                source.map_err(|source| Failure::Input { artifact: input.name.clone(), source: *source })?,
+                input,
+            ));
         }
         let (kind, target) = (action.kind, action.target.clone());
         let planning = tokio::task::spawn_blocking(move || {
@@ -340,7 +345,7 @@ impl Run<'_> {
     async fn connect(&self, action: &ActionConfig, credential: Credential) -> Result<Registry, Stop> {
         let (http, base) = (&self.services.http, &action.target.base);
         match Registry::connect(http, base, &credential, self.deadline).await {
-            Err(RegistryError::Unauthorized { .. }) => {
+            Err(RegistryError::Unauthorized(_)) => {
                 let credential = self.secret(action, Freshness::Reread).await?;
                 let again = Registry::connect(http, base, &credential, self.deadline).await;
                 again.map_err(|error| Stop::registry(error, None))
@@ -365,7 +370,7 @@ impl Run<'_> {
         let found = self.look(action, plan, registry).await?;
         refuse_conflicts(action, plan, &found, done)?;
         if let Effort::LookOnly { deaths } = effort
-            && found.iter().any(|found| !matches!(found, Found::Same))
+            && found.iter().any(|found| !matches!(found, Found::Same(_)))
         {
             return Err(Failure::DiedTooOften { attempts: deaths }.into());
         }
@@ -377,7 +382,7 @@ impl Run<'_> {
             let mut files = Vec::new();
             for step in &package.steps {
                 let state = match (found.next(), action.mode) {
-                    (Some(Found::Same), _) => FileState::Skipped,
+                    (Some(Found::Same(_)), _) => FileState::Skipped,
                     (_, Mode::DryRun) => FileState::Planned,
                     _ => self.send_step(action, package, step, registry).await?,
                 };
@@ -400,6 +405,8 @@ impl Run<'_> {
             let found = registry.look(&action.target.repository, step).await;
             found.map_err(|error| Stop::registry(error, Some(package)))
         });
+        // Collected, because a stream that holds the closure is not `Send` in the compiler's eyes.
+        let looks: Vec<_> = looks.collect();
         stream::iter(looks).buffered(LOOKS_AT_ONCE).try_collect().await
     }
 
@@ -412,11 +419,13 @@ impl Run<'_> {
     ) -> Result<FileState, Stop> {
         let repository = &action.target.repository;
         let sent = match registry.send(repository, step, self.deadline).await {
-            Err(RegistryError::Unauthorized { .. }) => {
+            Err(RegistryError::Unauthorized(_)) => {
                 // The secret may have been rotated under us: sign in anew, once.
                 let credential = self.secret(action, Freshness::Reread).await?;
-                let renewed = Registry::connect(&self.services.http, &action.target.base, &credential, self.deadline).await;
-                *registry = renewed.map_err(|error| Stop::registry(error, Some(package)))?;
+                let renewed =
+                    Registry::connect(&self.services.http, &action.target.base, &credential, self.deadline).await;
+                let renewed = renewed.map_err(|error| Stop::registry(error, Some(package)))?;
+                std::mem::replace(registry, renewed).disconnect().await;
                 registry.send(repository, step, self.deadline).await
             }
             outcome => outcome,
@@ -441,7 +450,8 @@ impl Run<'_> {
                 let artifacts = self.artifacts(&output).map_err(|error| failed(*error))?;
                 match artifacts.store(&output, bytes.clone(), key.as_deref(), self.deadline).await {
                     Ok(()) => break,
-                    Err(ArtifactError::S3 { ref source, .. }) if tried < FETCHES && self.may_help_again(source).await => {}
+                    Err(ArtifactError::S3 { ref source, .. })
+                        if tried < FETCHES && self.may_help_again(source).await => {}
                     Err(error) => return Err(failed(error)),
                 }
             }
@@ -453,27 +463,22 @@ impl Run<'_> {
 /// Opens an artifact. A package that is an artifact by itself is named after its object.
 fn open(source: Arc<dyn ReadAt>, input: &ArtifactLocation) -> Result<Archive, ArchiveError> {
     let object = input.object.as_ref().map(|(_, key)| key.rsplit('/').next().unwrap_or_default()).unwrap_or_default();
-    let is_archive = |name: &str| name.ends_with(".tgz") || name.ends_with(".tar.gz");
-    let alone = if is_archive(object) { object.to_owned() } else { format!("{object}.tgz") };
+    let archive = [".tgz", ".tar.gz"].iter().any(|suffix| object.to_ascii_lowercase().ends_with(suffix));
+    let alone = if archive { object.to_owned() } else { format!("{object}.tgz") };
     Archive::open(source, &input.name, &alone)
 }
 
 /// Refuses a repository that cannot take packages of this type. What is not known is left to the server.
 fn fitting(action: &ActionConfig, facts: RepositoryFacts) -> Result<(), Failure> {
-    let RepositoryFacts::Known(facts) = facts else { return Ok(()) };
+    let RepositoryFacts::Known { class, package_type, default_deployment: _ } = facts else { return Ok(()) };
     let refuse = |problem: String| Err(Failure::Repository { repository: action.target.repository.clone(), problem });
-    if let Some(package_type) = facts.package_type
-        && !action.kind.fits(&package_type)
-    {
+    if !package_type.is_empty() && !action.kind.fits(&package_type) {
         return refuse(format!("is of type {package_type}, but TypeOfArtifact is {}", action.kind.name()));
     }
-    match facts.class.as_deref().map(str::to_ascii_lowercase).as_deref() {
-        Some("remote") => refuse("is a remote repository, which nobody can deploy to".to_owned()),
-        Some("virtual") if facts.takes_deploys == Some(false) => {
-            refuse("is a virtual repository without a default deployment repository".to_owned())
-        }
-        _ => Ok(()),
+    if class == RepositoryClass::Remote {
+        return refuse("is a remote repository, which nobody can deploy to".to_owned());
     }
+    Ok(())
 }
 
 /// Refuses versions that are there with other content, and under `existing=fail` any that is there.
@@ -490,10 +495,10 @@ fn refuse_conflicts(action: &ActionConfig, plan: &Plan, found: &[Found], done: u
                 ours: ours.clone(),
             }),
             // What an earlier attempt of this very job stored is no reason to fail.
-            Found::Same if action.existing == Existing::Fail && at >= done && !exist.contains(&package.of) => {
+            Found::Same(_) if action.existing == Existing::Fail && at >= done && !exist.contains(&package.of) => {
                 exist.push(package.of.clone());
             }
-            Found::Same | Found::Absent | Found::Unknown => {}
+            Found::Same(_) | Found::Absent | Found::Unknown => {}
         }
     }
     match () {

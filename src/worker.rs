@@ -12,12 +12,13 @@ use serde::Serialize;
 use thiserror::Error;
 use tracing::Instrument as _;
 
+use crate::aws::AwsError;
 use crate::aws::codepipeline::{Acknowledged, Answered};
 use crate::aws::journal::{Acknowledgement, Claim, Claiming, Journal, OpenClaim, Record};
-use crate::aws::AwsError;
 use crate::deadline::{Deadline, Stopwatch, epoch_millis};
 use crate::failure::{Failure, Progress};
 use crate::job::{Job, JobId, Offer, PipelineRun};
+use crate::log::chain;
 use crate::package::Coordinates;
 use crate::report::FailureReport;
 use crate::run::{Effort, Ended, Hold, Services, run};
@@ -104,7 +105,9 @@ pub enum TickError {
     #[error("the journal cannot be used: check the bucket in JOURNAL_BUCKET and the function's rights on it")]
     Journal(#[source] AwsError),
     /// The queue cannot be asked.
-    #[error("the queue of {provider} {version} cannot be polled: check that the action type exists in this region, and the function's rights")]
+    #[error(
+        "the queue of {provider} {version} cannot be polled: check that the action type exists in this region, and the function's rights"
+    )]
     Poll {
         /// The action type's provider.
         provider: String,
@@ -116,11 +119,21 @@ pub enum TickError {
     },
 }
 
+impl From<TickError> for lambda_runtime::Diagnostic {
+    /// What Lambda shows of a failed invocation.
+    fn from(error: TickError) -> Self {
+        let error_type = match &error {
+            TickError::Journal(_) => "JournalUnusable",
+            TickError::Poll { .. } => "QueueUnreachable",
+        };
+        Self { error_type: error_type.to_owned(), error_message: chain(&error) }
+    }
+}
+
 impl Worker {
     /// A worker from the process's services.
     pub fn new(services: Services) -> Self {
-        let journal =
-            Journal::new(&services.aws, &services.settings.journal_bucket, services.settings.s3_path_style);
+        let journal = Journal::new(&services.aws, &services.settings.journal_bucket, services.settings.s3_path_style);
         Self { services, journal }
     }
 
@@ -194,7 +207,12 @@ impl Tick<'_> {
     }
 
     /// Begins as many offered jobs as there is room for; polls where no offer waits.
-    async fn fill<'t>(&mut self, hand: &Hand<'t>, types: &[ActionType], running: &mut Running<'t>) -> Result<(), TickError> {
+    async fn fill<'t>(
+        &mut self,
+        hand: &Hand<'t>,
+        types: &[ActionType],
+        running: &mut Running<'t>,
+    ) -> Result<(), TickError> {
         let most = self.worker.services.settings.jobs_in_flight;
         while running.len() < most && self.deadline.has_room() {
             if self.offers.is_empty() && !self.poll(types, most - running.len()).await? {
@@ -373,7 +391,7 @@ impl<'t> Hand<'t> {
             }
         };
         match self.worker.services.pipeline.acknowledge(&id, &nonce, self.deadline).await {
-            Ok(Acknowledged::Ours) => self.work(claim.confirmed(), job, Effort::Publish).await,
+            Ok(Acknowledged::Ours) => Box::pin(self.work(claim.confirmed(), job, Effort::Publish)).await,
             Ok(Acknowledged::NotOurs(why)) => {
                 tracing::info!(job.id = %id, why, "the job is another worker's");
                 let outcome = self.give_up(claim, Outcome::Skipped).await;
@@ -412,7 +430,7 @@ impl<'t> Hand<'t> {
             let mut hold = Hold::new(self.journal, claim, self.deadline);
             let running = run(&self.worker.services, job, effort, &mut hold, self.deadline);
             // A panic is a bug of ours, but the pipeline must not hang for it.
-            let ended = AssertUnwindSafe(running).catch_unwind().await;
+            let ended = Box::pin(AssertUnwindSafe(running).catch_unwind()).await;
             let ended = ended.unwrap_or_else(|_| Ended::Failed(Box::new(Failure::Panicked), Progress::default()));
             let packages = published(&ended).iter().map(ToString::to_string).collect::<Vec<_>>();
             let outcome = self.answer(&id, ended, hold).await;
@@ -451,7 +469,10 @@ impl<'t> Hand<'t> {
             Ok(Answered::NotOpen) if hold.is_confirmed() => outcome,
             Ok(Answered::NotOpen) => Outcome::Skipped,
             Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "the result could not be reported; the next tick tries again");
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "the result could not be reported; the next tick tries again"
+                );
                 return self.let_go(hold).await;
             }
         };
@@ -464,7 +485,10 @@ impl<'t> Hand<'t> {
 
     async fn let_go(&self, hold: Hold<'_>) -> Outcome {
         if let Err(error) = hold.release().await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "the claim could not be handed over; its lease runs out by itself");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the claim could not be handed over; its lease runs out by itself"
+            );
         }
         Outcome::Left
     }

@@ -101,7 +101,6 @@ impl Claim {
 
     /// Notes that CodePipeline said the job is ours. It is written down with the next write: a successor that does not
     /// find it asks CodePipeline itself.
-    #[must_use]
     pub fn confirmed(mut self) -> Self {
         self.record.acknowledgement = Acknowledgement::Confirmed;
         self
@@ -202,7 +201,7 @@ impl Journal {
                 }
                 Read::Claim(_) | Read::Absent => {}
                 Read::Unreadable(problem) => {
-                    tracing::warn!(job.id = %id, problem, "a claim cannot be read; it is left alone")
+                    tracing::warn!(job.id = %id, problem, "a claim cannot be read; it is left alone");
                 }
             }
         }

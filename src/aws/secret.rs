@@ -12,9 +12,13 @@ use tokio::time::Instant;
 use super::{AwsError, timeouts};
 use crate::credential::SecretText;
 use crate::deadline::Deadline;
+use crate::settings::CaCertificates;
 
 /// How long a value is used before it is read again; a rotated secret is noticed earlier by its 401.
 const FRESH: Duration = Duration::from_mins(1);
+
+/// Longest wait for certificates when the process starts; Lambda gives it 10 s in all.
+const CERTIFICATES: Duration = Duration::from_secs(8);
 
 /// A reader of secrets.
 #[derive(Debug)]
@@ -63,6 +67,18 @@ impl Secrets {
             cache.insert(id.to_owned(), (Instant::now(), value.clone()));
         }
         Ok(value)
+    }
+
+    /// The additional root certificates, wherever they are kept, as PEM.
+    pub async fn certificates(&self, from: Option<&CaCertificates>) -> Result<Option<String>, AwsError> {
+        match from {
+            None => Ok(None),
+            Some(CaCertificates::Pem(pem)) => Ok(Some(pem.clone())),
+            Some(CaCertificates::Secret(arn)) => {
+                let pem = self.value(arn, Freshness::Cached, Deadline::after(CERTIFICATES)).await?;
+                Ok(Some(pem.expose().to_owned()))
+            }
+        }
     }
 
     fn cached(&self, id: &str) -> Option<SecretText> {

@@ -47,10 +47,7 @@ where
     match outcome {
         Err(SdkError::ServiceError(error)) => {
             let meta = error.err();
-            (
-                meta.code().unwrap_or_default().to_owned(),
-                meta.message().unwrap_or_default().to_owned(),
-            )
+            (meta.code().unwrap_or_default().to_owned(), meta.message().unwrap_or_default().to_owned())
         }
         other => panic!("no refusal of the service, but {other:?}"),
     }

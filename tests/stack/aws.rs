@@ -32,11 +32,7 @@ pub(crate) struct Refusal {
 impl Refusal {
     /// A client error: AWS JSON sends 400 for every modelled one.
     pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            status: 400,
-            code,
-            message: message.into(),
-        }
+        Self { status: 400, code, message: message.into() }
     }
 
     /// A `ValidationException`.
@@ -50,15 +46,10 @@ pub(crate) fn answer(outcome: Result<Option<Value>, Refusal>) -> Reply {
     let (status, body) = match outcome {
         Ok(None) => (200, String::new()),
         Ok(Some(body)) => (200, body.to_string()),
-        Err(refusal) => (
-            refusal.status,
-            json!({ "__type": refusal.code, "message": refusal.message }).to_string(),
-        ),
+        Err(refusal) => (refusal.status, json!({ "__type": refusal.code, "message": refusal.message }).to_string()),
     };
-    let headers = [
-        ("content-type", "application/x-amz-json-1.1"),
-        ("x-amzn-requestid", "00000000-0000-4000-8000-000000000000"),
-    ];
+    let headers =
+        [("content-type", "application/x-amz-json-1.1"), ("x-amzn-requestid", "00000000-0000-4000-8000-000000000000")];
     reply(status, &headers, body)
 }
 
@@ -96,25 +87,14 @@ impl Service {
     fn signer(self, request: &Request) -> Result<String, Refusal> {
         let authorization = request.header("authorization");
         if authorization.is_empty() {
-            return Err(Refusal::new(
-                "MissingAuthenticationTokenException",
-                "Missing Authentication Token",
-            ));
+            return Err(Refusal::new("MissingAuthenticationTokenException", "Missing Authentication Token"));
         }
         let incomplete = |what: &str| {
-            Refusal::new(
-                "IncompleteSignatureException",
-                format!("{what} is missing or malformed in the Authorization"),
-            )
+            Refusal::new("IncompleteSignatureException", format!("{what} is missing or malformed in the Authorization"))
         };
-        let parameters = authorization
-            .strip_prefix("AWS4-HMAC-SHA256 ")
-            .ok_or_else(|| incomplete("The algorithm"))?;
+        let parameters = authorization.strip_prefix("AWS4-HMAC-SHA256 ").ok_or_else(|| incomplete("The algorithm"))?;
         let parameter = |name: &str| {
-            parameters
-                .split(',')
-                .find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('='))
-                .unwrap_or_default()
+            parameters.split(',').find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('=')).unwrap_or_default()
         };
 
         let signature = parameter("Signature");
@@ -122,10 +102,7 @@ impl Service {
             return Err(incomplete("Signature"));
         }
         let signed: Vec<_> = parameter("SignedHeaders").split(';').collect();
-        if !["host", "x-amz-date", "x-amz-target"]
-            .iter()
-            .all(|name| signed.contains(name))
-        {
+        if !["host", "x-amz-date", "x-amz-target"].iter().all(|name| signed.contains(name)) {
             return Err(incomplete("SignedHeaders"));
         }
         let scope: Vec<_> = parameter("Credential").split('/').collect();
@@ -136,10 +113,7 @@ impl Service {
             return Err(incomplete("Credential"));
         }
         if service != self.signing_name {
-            let message = format!(
-                "Credential should be scoped to correct service: '{}'.",
-                self.signing_name
-            );
+            let message = format!("Credential should be scoped to correct service: '{}'.", self.signing_name);
             return Err(Refusal::new("InvalidSignatureException", message));
         }
         Ok(access_key_id.to_owned())

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, TryFutureExt, stream};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
@@ -40,10 +40,7 @@ pub(crate) struct Request {
 impl Request {
     /// A header as text; empty where it is absent or not text.
     pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default()
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
     /// The body as JSON; `Null` where it is none.
@@ -54,11 +51,7 @@ impl Request {
 
 /// A reply with a status, headers and a whole body.
 pub(crate) fn reply(status: u16, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Reply {
-    let mut reply = hyper::Response::new(
-        Full::new(body.into())
-            .map_err(|never: Infallible| match never {})
-            .boxed(),
-    );
+    let mut reply = hyper::Response::new(Full::new(body.into()).map_err(|never: Infallible| match never {}).boxed());
     *reply.status_mut() = StatusCode::from_u16(status).expect("emulators send real status codes");
     for (name, value) in headers {
         reply.headers_mut().append(
@@ -78,11 +71,7 @@ pub(crate) fn json(status: u16, body: &serde_json::Value) -> Reply {
 #[derive(Debug, Clone)]
 pub(crate) enum Fault {
     /// Answer with this and do not handle the request at all.
-    Answer {
-        status: u16,
-        headers: Vec<(String, String)>,
-        body: String,
-    },
+    Answer { status: u16, headers: Vec<(String, String)>, body: String },
     /// Close the connection before the request is handled: the server never saw it.
     DropBefore,
     /// Handle the request, then close the connection: the answer is lost.
@@ -133,18 +122,8 @@ impl Traffic {
         times: usize,
         fault: Fault,
     ) {
-        let rule = Rule {
-            service,
-            method,
-            what: what.to_owned(),
-            skip,
-            times,
-            fault,
-        };
-        self.rules
-            .lock()
-            .expect("no test panics while it holds this")
-            .push(rule);
+        let rule = Rule { service, method, what: what.to_owned(), skip, times, fault };
+        self.rules.lock().expect("no test panics while it holds this").push(rule);
     }
 
     /// Every request so far, in the order of arrival.
@@ -162,13 +141,7 @@ impl Traffic {
     }
 
     fn record(&self, service: &'static str, request: &Request) -> Option<Fault> {
-        self.seen
-            .lock()
-            .expect("no test panics while it holds this")
-            .push(Seen {
-                service,
-                request: request.clone(),
-            });
+        self.seen.lock().expect("no test panics while it holds this").push(Seen { service, request: request.clone() });
         let mut rules = self.rules.lock().expect("no test panics while it holds this");
         for rule in rules.iter_mut() {
             let applies = rule.service == service
@@ -215,9 +188,7 @@ impl Server {
         F: Fn(Request) -> R + Send + Sync + 'static,
         R: Future<Output = Reply> + Send + 'static,
     {
-        let listener = TcpListener::bind(("127.0.0.1", port))
-            .await
-            .expect("a port of 127.0.0.1 can be bound");
+        let listener = TcpListener::bind(("127.0.0.1", port)).await.expect("a port of 127.0.0.1 can be bound");
         let address = listener.local_addr().expect("a bound socket has an address");
         let handler: Arc<dyn Fn(Request) -> Handling + Send + Sync> =
             Arc::new(move |request| Box::pin(handler(request)));
@@ -280,10 +251,7 @@ async fn answer(
     match traffic.record(service, &request) {
         None => Ok(handler(request).await),
         Some(Fault::Answer { status, headers, body }) => {
-            let headers: Vec<_> = headers
-                .iter()
-                .map(|(name, value)| (name.as_str(), value.as_str()))
-                .collect();
+            let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
             Ok(reply(status, &headers, body))
         }
         Some(Fault::DropBefore) => Err("dropped before the request was handled".into()),
@@ -296,16 +264,19 @@ async fn answer(
             Ok(handler(request).await)
         }
         Some(Fault::Truncate(keep)) => {
-            let (mut parts, body) = handler(request).await.into_parts();
-            let whole = body.collect().await?.to_bytes();
-            parts.headers.insert("content-length", HeaderValue::from(whole.len()));
-            let kept = whole.slice(..keep.min(whole.len()));
-            // The pause between the two lets the server send what came before the cut.
-            let frames = stream::iter([Ok(Frame::data(kept))]).chain(stream::once(async {
+            in_two(handler(request).await, keep, |_| async {
+                // Without a pause hyper learns of the end before it has sent anything.
                 tokio::task::yield_now().await;
                 Err("cut here".into())
-            }));
-            Ok(hyper::Response::from_parts(parts, BodyExt::boxed(StreamBody::new(frames))))
+            })
+            .await
+        }
+        Some(Fault::Stall { after, pause }) => {
+            in_two(handler(request).await, after, move |rest| async move {
+                tokio::time::sleep(pause).await;
+                Ok(rest)
+            })
+            .await
         }
     }
 }
@@ -322,8 +293,5 @@ where
     let head = rest.split_to(first.min(rest.len()));
     let rest = then(rest).map_ok(Frame::data);
     let body = stream::once(std::future::ready(Ok(Frame::data(head)))).chain(stream::once(rest));
-    Ok(hyper::Response::from_parts(
-        parts,
-        BodyExt::boxed(StreamBody::new(body)),
-    ))
+    Ok(hyper::Response::from_parts(parts, BodyExt::boxed(StreamBody::new(body))))
 }

@@ -53,11 +53,7 @@ pub(crate) struct Invocation {
 
 impl Invocation {
     pub(crate) fn new(event: Value, deadline: Duration) -> Self {
-        Self {
-            event,
-            deadline,
-            deadline_header: None,
-        }
+        Self { event, deadline, deadline_header: None }
     }
 
     /// Sends this as the deadline's header, whatever the deadline is: local tools send a duration there.
@@ -117,16 +113,9 @@ pub(crate) struct RuntimeApi {
 impl RuntimeApi {
     pub(crate) async fn start(traffic: Traffic) -> Self {
         let shared = Arc::new(Shared::default());
-        shared.state().environments.push(Environment {
-            alive: true,
-            process: None,
-        });
+        shared.state().environments.push(Environment { alive: true, process: None });
         let server = serve(Arc::clone(&shared), traffic.clone(), 0).await;
-        Self {
-            shared,
-            traffic,
-            server: Arc::new(server),
-        }
+        Self { shared, traffic, server: Arc::new(server) }
     }
 
     /// `127.0.0.1:PORT`, as `AWS_LAMBDA_RUNTIME_API` holds it, for a process that is no [`Worker`].
@@ -151,12 +140,7 @@ impl RuntimeApi {
             }
             state.count += 1;
             let id = format!("00000000-0000-4000-8000-{:012x}", state.count);
-            state.waiting.push_back(Waiting {
-                id,
-                invocation,
-                taken,
-                answer,
-            });
+            state.waiting.push_back(Waiting { id, invocation, taken, answer });
         }
         self.shared.changed.notify_waiters();
 
@@ -199,13 +183,7 @@ impl Shared {
             (&Method::POST, Some((id, "response"))) if request.body.len() > ANSWER_LIMIT => {
                 let message = format!("Exceeded maximum allowed payload size ({ANSWER_LIMIT} bytes).");
                 let error_type = "Function.ResponseSizeTooLarge".to_owned();
-                self.answered(
-                    id,
-                    Err(InvocationError::Handler {
-                        error_type,
-                        message: message.clone(),
-                    }),
-                );
+                self.answered(id, Err(InvocationError::Handler { error_type, message: message.clone() }));
                 refusal(413, "RequestEntityTooLarge", &message)
             }
             (&Method::POST, Some((id, "response"))) => {
@@ -249,30 +227,18 @@ impl Shared {
             return Some(refusal(410, "Runtime.Gone", "this environment has ended"));
         }
         if state.in_flight.values().any(|taken| taken.environment == environment) {
-            return Some(refusal(
-                403,
-                "InvalidStateTransition",
-                "State is not ready for the next invocation",
-            ));
+            return Some(refusal(403, "InvalidStateTransition", "State is not ready for the next invocation"));
         }
         // An invocation that nobody waits for any more is not handed out.
         let (id, invocation, answer) = loop {
-            let Waiting {
-                id,
-                invocation,
-                taken,
-                answer,
-            } = state.waiting.pop_front()?;
+            let Waiting { id, invocation, taken, answer } = state.waiting.pop_front()?;
             if taken.send(environment).is_ok() {
                 break (id, invocation, answer);
             }
         };
         let deadline = invocation.deadline_header.unwrap_or_else(|| {
             let at = Clock::default().now() + invocation.deadline;
-            at.duration_since(UNIX_EPOCH)
-                .expect("deadlines are after 1970")
-                .as_millis()
-                .to_string()
+            at.duration_since(UNIX_EPOCH).expect("deadlines are after 1970").as_millis().to_string()
         });
         let arn = format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{FUNCTION}");
         let trace = "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=0";
@@ -307,10 +273,7 @@ impl Shared {
     fn add(&self) -> usize {
         let mut state = self.state();
         state.broken = None;
-        state.environments.push(Environment {
-            alive: true,
-            process: None,
-        });
+        state.environments.push(Environment { alive: true, process: None });
         state.environments.len() - 1
     }
 
@@ -323,9 +286,7 @@ impl Shared {
         let of_this = |_: &String, taken: &mut InFlight| taken.environment == environment;
         let lost: Vec<_> = state.in_flight.extract_if(of_this).collect();
         for (_, invocation) in lost {
-            let _ = invocation
-                .answer
-                .send(Err(InvocationError::Exited { logs: logs.to_owned() }));
+            let _ = invocation.answer.send(Err(InvocationError::Exited { logs: logs.to_owned() }));
         }
         let others = state.environments.iter().skip(1).any(|environment| environment.alive);
         if cause == Ended::ByItself && !others && state.broken.is_none() {
@@ -368,10 +329,7 @@ fn told(request: &Request) -> (String, String) {
     let body = request.json();
     let text = |member: &str| body[member].as_str().map(ToOwned::to_owned);
     let header = request.header("lambda-runtime-function-error-type").to_owned();
-    (
-        text("errorType").unwrap_or(header),
-        text("errorMessage").unwrap_or_default(),
-    )
+    (text("errorType").unwrap_or(header), text("errorMessage").unwrap_or_default())
 }
 
 fn refusal(status: u16, error_type: &str, message: &str) -> Reply {

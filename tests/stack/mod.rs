@@ -51,7 +51,7 @@ pub(crate) const SECRET: &str = "codepipeline-artifactory/default";
 /// The npm repository that the user may deploy to.
 pub(crate) const REPOSITORY: &str = "npm-local";
 /// How long an invocation may take, unless a test says otherwise.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
 
 /// Ports of the emulators; 0 is any.
 #[derive(Debug, Clone, Copy, Default)]
@@ -128,7 +128,7 @@ impl Stack {
             ("AWS_ENDPOINT_URL_S3", &self.s3.url()),
             ("JOURNAL_BUCKET", JOURNAL),
             ("DEFAULT_SECRET_ID", SECRET),
-            ("ARTIFACTORY_URL", self.artifactory.platform_url()),
+            ("ARTIFACTORY_URL", &self.artifactory.platform_url()),
             ("ALLOW_HTTP", "true"),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
@@ -150,7 +150,8 @@ impl Stack {
 
     /// The function's process, started when it is first needed.
     pub(crate) async fn worker(&self) -> &Worker {
-        self.worker.get_or_init(|| Worker::spawn(&self.binary, &self.environment(), &self.lambda)).await
+        let environment = self.environment();
+        self.worker.get_or_init(|| Worker::spawn(&self.binary, &environment, &self.lambda)).await
     }
 
     /// The action as a pipeline configures it: npm, the default repository and secret, one input artifact.
@@ -210,7 +211,11 @@ impl Stack {
 
     /// Expects a claim to be left behind.
     pub(crate) fn forgive_claim(&self, job: &JobId) {
-        self.forgiven.lock().expect("no test panics while it holds this").claims.push(format!("jobs/{}.json", job.as_str()));
+        self.forgiven
+            .lock()
+            .expect("no test panics while it holds this")
+            .claims
+            .push(format!("jobs/{}.json", job.as_str()));
     }
 
     /// Expects the password on requests other than those for tokens.
@@ -235,7 +240,10 @@ impl Stack {
         if !forgiven.passwords {
             let token = |line: &String| line.contains("/api/security/token") || line.contains("/access/api/v1/tokens");
             let seen = self.artifactory.password_seen();
-            assert!(seen.iter().all(token), "the password was sent with other requests than those for tokens: {seen:?}");
+            assert!(
+                seen.iter().all(token),
+                "the password was sent with other requests than those for tokens: {seen:?}"
+            );
         }
     }
 

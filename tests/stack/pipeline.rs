@@ -25,10 +25,7 @@ pub(crate) use self::table::{JobResult, JobState, Revision};
 
 /// The name of this service in [`Traffic`].
 pub(crate) const SERVICE: &str = "codepipeline";
-const DOOR: Service = Service {
-    signing_name: "codepipeline",
-    target: "CodePipeline_20150709",
-};
+const DOOR: Service = Service { signing_name: "codepipeline", target: "CodePipeline_20150709" };
 
 /// The running service. When it is dropped, no job may be left that was acknowledged and never answered.
 #[derive(Debug)]
@@ -57,11 +54,7 @@ impl CodePipeline {
 
     /// As [`CodePipeline::start_with`], on a port of the caller's choice (0 is any).
     pub(crate) async fn start_on(port: u16, traffic: Traffic, vault: Vault, settings: Settings) -> Self {
-        let shared = Arc::new(Shared {
-            table: Mutex::new(Table::new(settings)),
-            vault,
-            changed: Notify::new(),
-        });
+        let shared = Arc::new(Shared { table: Mutex::new(Table::new(settings)), vault, changed: Notify::new() });
         let handling = Arc::clone(&shared);
         let server = Server::start_on(port, SERVICE, traffic, move |request| {
             let shared = Arc::clone(&handling);
@@ -159,13 +152,7 @@ impl CodePipeline {
 
     /// Panics where a worker acknowledged a job and never answered it: at AWS, that action hangs for a day.
     pub(crate) fn assert_nothing_left(&self) {
-        let left: Vec<_> = self
-            .shared
-            .table()
-            .left()
-            .into_iter()
-            .map(ToString::to_string)
-            .collect();
+        let left: Vec<_> = self.shared.table().left().into_iter().map(ToString::to_string).collect();
         assert!(left.is_empty(), "acknowledged and never answered: {}", left.join(", "));
     }
 }
@@ -199,11 +186,7 @@ impl Shared {
             "PollForJobs" => {
                 let request: PollForJobs = ruled(request)?;
                 let mut table = self.table();
-                let jobs: Vec<_> = table
-                    .poll(&request, now)?
-                    .into_iter()
-                    .map(|job| self.offer(job))
-                    .collect();
+                let jobs: Vec<_> = table.poll(&request, now)?.into_iter().map(|job| self.offer(job)).collect();
                 Ok(Some(json!({ "jobs": jobs })))
             }
             "AcknowledgeJob" => {
@@ -230,10 +213,7 @@ impl Shared {
                 self.changed.notify_waiters();
                 Ok(None)
             }
-            other => Err(Refusal::new(
-                "UnknownOperationException",
-                format!("{other} is not in the local stack"),
-            )),
+            other => Err(Refusal::new("UnknownOperationException", format!("{other} is not in the local stack"))),
         }
     }
 

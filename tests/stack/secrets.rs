@@ -12,10 +12,7 @@ use super::vault::Vault;
 
 /// The name of this service in [`Traffic`].
 pub(crate) const SERVICE: &str = "secretsmanager";
-const DOOR: Service = Service {
-    signing_name: "secretsmanager",
-    target: "secretsmanager",
-};
+const DOOR: Service = Service { signing_name: "secretsmanager", target: "secretsmanager" };
 /// The largest value that a secret may have, in bytes.
 const VALUE_LIMIT: usize = 65_536;
 
@@ -86,10 +83,7 @@ impl SecretsManager {
 
     /// As [`SecretsManager::start`], on a port of the caller's choice (0 is any).
     pub(crate) async fn start_on(port: u16, traffic: Traffic, vault: Vault) -> Self {
-        let shared = Arc::new(Shared {
-            vault,
-            secrets: Mutex::default(),
-        });
+        let shared = Arc::new(Shared { vault, secrets: Mutex::default() });
         let handling = Arc::clone(&shared);
         let server = Server::start_on(port, SERVICE, traffic, move |request| {
             let shared = Arc::clone(&handling);
@@ -105,21 +99,13 @@ impl SecretsManager {
 
     /// Creates the secret, or rotates it: what was current becomes previous. Its ARN is returned.
     pub(crate) fn put(&self, name: &str, value: &str) -> String {
-        assert!(
-            value.len() <= VALUE_LIMIT,
-            "Secrets Manager takes no value of {} bytes",
-            value.len()
-        );
+        assert!(value.len() <= VALUE_LIMIT, "Secrets Manager takes no value of {} bytes", value.len());
         self.add(name, Content::Text(value.to_owned()))
     }
 
     /// As [`SecretsManager::put`], for a secret that holds bytes and no text.
     pub(crate) fn put_binary(&self, name: &str, value: &[u8]) -> String {
-        assert!(
-            value.len() <= VALUE_LIMIT,
-            "Secrets Manager takes no value of {} bytes",
-            value.len()
-        );
+        assert!(value.len() <= VALUE_LIMIT, "Secrets Manager takes no value of {} bytes", value.len());
         self.add(name, Content::Binary(value.to_vec()))
     }
 
@@ -168,19 +154,14 @@ impl Shared {
     fn handle(&self, request: &Request) -> Result<Value, Refusal> {
         match DOOR.operation(request, &self.vault)?.as_str() {
             "GetSecretValue" => self.value(&aws::body(request)?),
-            other => Err(Refusal::new(
-                "UnknownOperationException",
-                format!("{other} is not in the local stack"),
-            )),
+            other => Err(Refusal::new("UnknownOperationException", format!("{other} is not in the local stack"))),
         }
     }
 
     fn value(&self, request: &GetSecretValue) -> Result<Value, Refusal> {
         let id = request.secret_id.as_deref().unwrap_or_default();
         if id.is_empty() || id.len() > 2048 {
-            return Err(Refusal::validation(
-                "Invalid secret id: it must have 1 to 2048 characters.",
-            ));
+            return Err(Refusal::validation("Invalid secret id: it must have 1 to 2048 characters."));
         }
         let missing = |what: &str| Refusal::new("ResourceNotFoundException", what);
         let mut secrets = self.secrets();
@@ -201,24 +182,15 @@ impl Shared {
             (None, None) => stages(*index).contains(&"AWSCURRENT"),
             (id, stage) => {
                 id.as_ref().is_none_or(|id| *id == version.id)
-                    && stage
-                        .as_ref()
-                        .is_none_or(|stage| stages(*index).contains(&stage.as_str()))
+                    && stage.as_ref().is_none_or(|stage| stages(*index).contains(&stage.as_str()))
             }
         };
         let (index, version) = secret.versions.iter().enumerate().find(wanted).ok_or_else(|| {
             let which = request.version_id.as_deref().map_or_else(
-                || {
-                    format!(
-                        "staging label: {}",
-                        request.version_stage.as_deref().unwrap_or("AWSCURRENT")
-                    )
-                },
+                || format!("staging label: {}", request.version_stage.as_deref().unwrap_or("AWSCURRENT")),
                 |id| format!("VersionId: {id}"),
             );
-            missing(&format!(
-                "Secrets Manager can't find the specified secret value for {which}"
-            ))
+            missing(&format!("Secrets Manager can't find the specified secret value for {which}"))
         })?;
         let mut value = json!({
             "ARN": secret.arn,
@@ -266,10 +238,9 @@ impl Broken {
                 "InvalidRequestException",
                 "You can't perform this operation on the secret because it was marked for deletion.",
             ),
-            Self::InternalService => Refusal {
-                status: 500,
-                ..Refusal::new("InternalServiceError", "An error occurred on the server side.")
-            },
+            Self::InternalService => {
+                Refusal { status: 500, ..Refusal::new("InternalServiceError", "An error occurred on the server side.") }
+            }
         }
     }
 }

@@ -16,20 +16,14 @@ pub(crate) struct Clock {
 
 impl Clock {
     /// Now, by this clock.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the stack's clock; the crate's own is not imported here"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "this is the stack's clock; the crate's own is not imported here")]
     pub(crate) fn now(&self) -> SystemTime {
         SystemTime::now() + *self.lock()
     }
 
     /// Seconds since the epoch, as AWS writes its timestamps.
     pub(crate) fn seconds(&self) -> f64 {
-        self.now()
-            .duration_since(UNIX_EPOCH)
-            .expect("the clock is past 1970")
-            .as_secs_f64()
+        self.now().duration_since(UNIX_EPOCH).expect("the clock is past 1970").as_secs_f64()
     }
 
     /// Lets time pass at once for everything that stands on this clock.
@@ -85,10 +79,7 @@ struct Issued {
 impl Vault {
     /// An empty vault on `clock`.
     pub(crate) fn new(clock: Clock) -> Self {
-        Self {
-            clock,
-            issued: Arc::default(),
-        }
+        Self { clock, issued: Arc::default() }
     }
 
     /// The clock that the sessions end by.

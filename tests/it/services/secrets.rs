@@ -20,10 +20,7 @@ async fn a_secret_is_read_by_name_and_by_arn_and_each_read_counts() {
     for id in ["artifactory/publish", arn.as_str(), partial] {
         let value = client.get_secret_value().secret_id(id).send().await.unwrap();
         assert_eq!(value.secret_string(), Some(r#"{"token":"first"}"#));
-        assert_eq!(
-            (value.arn(), value.name()),
-            (Some(arn.as_str()), Some("artifactory/publish"))
-        );
+        assert_eq!((value.arn(), value.name()), (Some(arn.as_str()), Some("artifactory/publish")));
         assert_eq!(value.version_stages(), ["AWSCURRENT"]);
         assert!(value.created_date().is_some());
     }
@@ -40,23 +37,9 @@ async fn after_a_rotation_the_new_value_is_current_and_the_old_one_previous() {
     let second = client.get_secret_value().secret_id("publish").send().await.unwrap();
     assert_eq!(second.secret_string(), Some("second"));
     assert_ne!(first.version_id(), second.version_id());
-    let previous = client
-        .get_secret_value()
-        .secret_id("publish")
-        .version_stage("AWSPREVIOUS")
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(
-        (previous.secret_string(), previous.version_id()),
-        (Some("first"), first.version_id())
-    );
-    let unknown = client
-        .get_secret_value()
-        .secret_id("publish")
-        .version_stage("AWSPENDING")
-        .send()
-        .await;
+    let previous = client.get_secret_value().secret_id("publish").version_stage("AWSPREVIOUS").send().await.unwrap();
+    assert_eq!((previous.secret_string(), previous.version_id()), (Some("first"), first.version_id()));
+    let unknown = client.get_secret_value().secret_id("publish").version_stage("AWSPENDING").send().await;
     assert_eq!(refusal(unknown).0, "ResourceNotFoundException");
 }
 
@@ -76,10 +59,7 @@ async fn a_secret_that_cannot_be_read_says_why() {
     let missing = refusal(read().await);
     assert_eq!(
         missing,
-        (
-            "ResourceNotFoundException".into(),
-            "Secrets Manager can't find the specified secret.".into()
-        )
+        ("ResourceNotFoundException".into(), "Secrets Manager can't find the specified secret.".into())
     );
     secrets.put("publish", "value");
     for (broken, code) in [

@@ -24,11 +24,7 @@ async fn start() -> Fixture {
         async move { reply(200, &[("x-path", &request.path)], request.body) }
     })
     .await;
-    Fixture {
-        traffic,
-        server,
-        handled,
-    }
+    Fixture { traffic, server, handled }
 }
 
 impl Fixture {
@@ -50,10 +46,7 @@ async fn every_request_is_recorded_as_it_came() {
     let fixture = start().await;
     assert_eq!(fixture.post("/a%2Fb?x=1&y", "body").await, Some((200, "body".into())));
     let seen = fixture.traffic.seen();
-    assert_eq!(
-        (seen[0].request.path.as_str(), seen[0].request.query.as_str()),
-        ("/a%2Fb", "x=1&y")
-    );
+    assert_eq!((seen[0].request.path.as_str(), seen[0].request.query.as_str()), ("/a%2Fb", "x=1&y"));
     assert_eq!(seen[0].request.body, "body");
     assert_eq!(fixture.traffic.count(SERVICE, &Method::POST, "a%2F"), 1);
     assert_eq!(fixture.traffic.count(SERVICE, &Method::GET, "a%2F"), 0);
@@ -63,11 +56,7 @@ async fn every_request_is_recorded_as_it_came() {
 #[tokio::test]
 async fn a_fault_hits_the_requests_it_names_and_no_others() {
     let fixture = start().await;
-    let busy = Fault::Answer {
-        status: 503,
-        headers: vec![("retry-after".into(), "1".into())],
-        body: "busy".into(),
-    };
+    let busy = Fault::Answer { status: 503, headers: vec![("retry-after".into(), "1".into())], body: "busy".into() };
     fixture.traffic.fault(SERVICE, Some(Method::POST), "/up", 1, 2, busy);
     let mut statuses = Vec::new();
     for path in ["/up", "/down", "/up", "/up", "/up"] {
@@ -93,12 +82,7 @@ async fn a_dropped_request_was_handled_or_was_not() {
 async fn a_truncated_answer_promises_more_than_comes() {
     let fixture = start().await;
     fixture.traffic.fault(SERVICE, None, "", 0, 1, Fault::Truncate(2));
-    let mut answer = reqwest::Client::new()
-        .post(fixture.server.url())
-        .body("body")
-        .send()
-        .await
-        .unwrap();
+    let mut answer = reqwest::Client::new().post(fixture.server.url()).body("body").send().await.unwrap();
     assert_eq!((answer.status().as_u16(), answer.content_length()), (200, Some(4)));
     assert_eq!(answer.chunk().await.unwrap().unwrap(), "bo");
     assert!(answer.chunk().await.is_err());
@@ -118,15 +102,8 @@ async fn a_delayed_answer_comes_late_and_whole() {
 async fn a_stalled_answer_begins_at_once_and_ends_after_the_pause() {
     let fixture = start().await;
     let pause = Duration::from_millis(80);
-    fixture
-        .traffic
-        .fault(SERVICE, None, "", 0, 1, Fault::Stall { after: 2, pause });
-    let mut answer = reqwest::Client::new()
-        .post(fixture.server.url())
-        .body("body")
-        .send()
-        .await
-        .unwrap();
+    fixture.traffic.fault(SERVICE, None, "", 0, 1, Fault::Stall { after: 2, pause });
+    let mut answer = reqwest::Client::new().post(fixture.server.url()).body("body").send().await.unwrap();
     assert_eq!(answer.chunk().await.unwrap().unwrap(), "bo");
     let begun = tokio::time::Instant::now();
     assert_eq!(answer.chunk().await.unwrap().unwrap(), "dy");

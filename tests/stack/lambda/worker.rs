@@ -63,19 +63,14 @@ impl Worker {
             .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512")
             .env("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand")
             .env("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{FUNCTION}"))
-            .env(
-                "AWS_LAMBDA_LOG_STREAM_NAME",
-                format!("2026/11/23/[$LATEST]{number:032x}"),
-            )
+            .env("AWS_LAMBDA_LOG_STREAM_NAME", format!("2026/11/23/[$LATEST]{number:032x}"))
             .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true);
         let spawned = Instant::now();
-        let mut child = command
-            .spawn()
-            .unwrap_or_else(|error| panic!("{} cannot start: {error}", binary.display()));
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{} cannot start: {error}", binary.display()));
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let process = Process(Arc::new(Inner {
             child: Mutex::new(Some(child)),
@@ -90,19 +85,11 @@ impl Worker {
         let (out, err) = (process.clone(), process.clone());
         let (watched, monitor) = (process.clone(), Arc::clone(&shared));
         tokio::spawn(async move {
-            tokio::join!(
-                out.keep(stdout.expect("it is piped")),
-                err.keep(stderr.expect("it is piped"))
-            );
+            tokio::join!(out.keep(stdout.expect("it is piped")), err.keep(stderr.expect("it is piped")));
             watched.close();
             monitor.ended(number, Ended::ByItself, &watched.logs());
         });
-        Self {
-            environment: number,
-            process,
-            shared,
-            _server: server,
-        }
+        Self { environment: number, process, shared, _server: server }
     }
 
     /// Kills it as the machine would, at once and without a word, and waits until it is gone.
@@ -115,9 +102,7 @@ impl Worker {
     /// Waits until the process has ended.
     pub(crate) async fn exited(&self) -> ExitStatus {
         // Until then the process stays where a passed deadline finds it.
-        self.process
-            .until(|| self.process.0.closed.load(Ordering::SeqCst).then_some(()))
-            .await;
+        self.process.until(|| self.process.0.closed.load(Ordering::SeqCst).then_some(())).await;
         self.process.wait().await
     }
 
@@ -135,12 +120,7 @@ impl Worker {
     pub(crate) async fn wait_for_log(&self, needle: &str, timeout: Duration) -> String {
         let find = || self.process.lines().iter().find(|line| line.contains(needle)).cloned();
         let found = tokio::time::timeout(timeout, self.process.until(find)).await;
-        found.unwrap_or_else(|_| {
-            panic!(
-                "no line with '{needle}' after {timeout:?}; there were:\n{}",
-                self.logs()
-            )
-        })
+        found.unwrap_or_else(|_| panic!("no line with '{needle}' after {timeout:?}; there were:\n{}", self.logs()))
     }
 
     /// How long it took from the start to the first request for work; `None` before it.
@@ -152,10 +132,7 @@ impl Worker {
     pub(crate) async fn ready(&self, timeout: Duration) -> Duration {
         let asked = tokio::time::timeout(timeout, self.process.until(|| self.first_next())).await;
         asked.unwrap_or_else(|_| {
-            panic!(
-                "the worker has asked for no work after {timeout:?}; it wrote:\n{}",
-                self.logs()
-            )
+            panic!("the worker has asked for no work after {timeout:?}; it wrote:\n{}", self.logs())
         })
     }
 }
@@ -219,10 +196,7 @@ impl Process {
         let mut waited = Duration::ZERO;
         let step = Duration::from_millis(1);
         while waited < GONE_WITHIN {
-            let gone = self
-                .child()
-                .as_mut()
-                .is_none_or(|child| !matches!(child.try_wait(), Ok(None)));
+            let gone = self.child().as_mut().is_none_or(|child| !matches!(child.try_wait(), Ok(None)));
             if gone {
                 return;
             }

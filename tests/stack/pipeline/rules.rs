@@ -114,20 +114,11 @@ impl Ruled for PollForJobs {
         rules.number("maxBatchSize", self.max_batch_size, 1..=i64::MAX);
         let query: Vec<_> = self.query_param.iter().flatten().collect();
         if query.len() > 1 {
-            rules.broken(
-                "queryParam",
-                &format!("{query:?}"),
-                "Member must have length less than or equal to 1",
-            );
+            rules.broken("queryParam", &format!("{query:?}"), "Member must have length less than or equal to 1");
         }
         for (key, value) in query {
             rules.optional("queryParam.key", Some(key), 1..=50, None);
-            rules.optional(
-                "queryParam.value",
-                Some(value),
-                1..=50,
-                Some((is_word, "[a-zA-Z0-9_-]+")),
-            );
+            rules.optional("queryParam.value", Some(value), 1..=50, Some((is_word, "[a-zA-Z0-9_-]+")));
         }
         rules.verdict()
     }
@@ -156,18 +147,8 @@ impl Ruled for PutJobSuccessResult {
         rules.job_id(self.job_id.as_ref());
         if let Some(revision) = &self.current_revision {
             rules.required("currentRevision.revision", revision.revision.as_ref(), 1..=1500, None);
-            rules.required(
-                "currentRevision.changeIdentifier",
-                revision.change_identifier.as_ref(),
-                1..=100,
-                None,
-            );
-            rules.optional(
-                "currentRevision.revisionSummary",
-                revision.revision_summary.as_ref(),
-                1..=2048,
-                None,
-            );
+            rules.required("currentRevision.changeIdentifier", revision.change_identifier.as_ref(), 1..=100, None);
+            rules.optional("currentRevision.revisionSummary", revision.revision_summary.as_ref(), 1..=2048, None);
         }
         rules.optional("continuationToken", self.continuation_token.as_ref(), 1..=2048, None);
         if let Some(details) = &self.execution_details {
@@ -185,12 +166,7 @@ impl Ruled for PutJobSuccessResult {
             let message = "A job can not contain both a continuation token and output variables.";
             return Err(Refusal::validation(message));
         }
-        let bytes: usize = self
-            .output_variables
-            .iter()
-            .flatten()
-            .map(|(key, value)| key.len() + value.len())
-            .sum();
+        let bytes: usize = self.output_variables.iter().flatten().map(|(key, value)| key.len() + value.len()).sum();
         if bytes > VARIABLES_LIMIT {
             let message = "Exceeded the total size limit for all variables in the pipeline.";
             return Err(Refusal::new("OutputVariablesSizeExceededException", message));
@@ -227,15 +203,11 @@ struct Rules {
 
 impl Rules {
     fn broken(&mut self, at: &str, value: &str, rule: &str) {
-        self.broken.push(format!(
-            "Value '{value}' at '{at}' failed to satisfy constraint: {rule}"
-        ));
+        self.broken.push(format!("Value '{value}' at '{at}' failed to satisfy constraint: {rule}"));
     }
 
     fn null(&mut self, at: &str) {
-        self.broken.push(format!(
-            "Value null at '{at}' failed to satisfy constraint: Member must not be null"
-        ));
+        self.broken.push(format!("Value null at '{at}' failed to satisfy constraint: Member must not be null"));
     }
 
     fn job_id(&mut self, id: Option<&String>) {
@@ -243,11 +215,7 @@ impl Rules {
             None => self.null("jobId"),
             Some(id) if !is_uuid(id) => {
                 let pattern = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}";
-                self.broken(
-                    "jobId",
-                    id,
-                    &format!("Member must satisfy regular expression pattern: {pattern}"),
-                );
+                self.broken("jobId", id, &format!("Member must satisfy regular expression pattern: {pattern}"));
             }
             Some(_) => {}
         }
@@ -269,20 +237,12 @@ impl Rules {
             self.broken(at, value, &rule);
         }
         if units > *length.end() {
-            self.broken(
-                at,
-                value,
-                &format!("Member must have length less than or equal to {}", length.end()),
-            );
+            self.broken(at, value, &format!("Member must have length less than or equal to {}", length.end()));
         }
         if let Some((may_hold, pattern)) = allowed
             && !value.chars().all(may_hold)
         {
-            self.broken(
-                at,
-                value,
-                &format!("Member must satisfy regular expression pattern: {pattern}"),
-            );
+            self.broken(at, value, &format!("Member must satisfy regular expression pattern: {pattern}"));
         }
     }
 
@@ -290,11 +250,7 @@ impl Rules {
         match value {
             None => self.null(at),
             Some(value) if !set.contains(&value.as_str()) => {
-                self.broken(
-                    at,
-                    value,
-                    &format!("Member must satisfy enum value set: [{}]", set.join(", ")),
-                );
+                self.broken(at, value, &format!("Member must satisfy enum value set: [{}]", set.join(", ")));
             }
             Some(_) => {}
         }
@@ -315,14 +271,10 @@ impl Rules {
     fn verdict(self) -> Result<(), Refusal> {
         match self.broken.len() {
             0 => Ok(()),
-            1 => Err(Refusal::validation(format!(
-                "1 validation error detected: {}",
-                self.broken[0]
-            ))),
-            count => Err(Refusal::validation(format!(
-                "{count} validation errors detected: {}",
-                self.broken.join("; ")
-            ))),
+            1 => Err(Refusal::validation(format!("1 validation error detected: {}", self.broken[0]))),
+            count => {
+                Err(Refusal::validation(format!("{count} validation errors detected: {}", self.broken.join("; "))))
+            }
         }
     }
 }
@@ -337,8 +289,5 @@ fn is_variable(character: char) -> bool {
 
 fn is_uuid(text: &str) -> bool {
     let lengths: Vec<_> = text.split('-').map(str::len).collect();
-    lengths == [8, 4, 4, 4, 12]
-        && text
-            .bytes()
-            .all(|byte| matches!(byte, b'-' | b'0'..=b'9' | b'a'..=b'f'))
+    lengths == [8, 4, 4, 4, 12] && text.bytes().all(|byte| matches!(byte, b'-' | b'0'..=b'9' | b'a'..=b'f'))
 }

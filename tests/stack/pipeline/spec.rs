@@ -35,12 +35,7 @@ pub(crate) struct ActionType {
 
 impl Default for ActionType {
     fn default() -> Self {
-        Self {
-            category: "Deploy".into(),
-            provider: "Artifactory".into(),
-            version: "1".into(),
-            queryable: None,
-        }
+        Self { category: "Deploy".into(), provider: "Artifactory".into(), version: "1".into(), queryable: None }
     }
 }
 
@@ -55,12 +50,7 @@ pub(crate) struct Artifact {
 
 impl Artifact {
     fn new(name: &str, bucket: &str, key: &str) -> Self {
-        Self {
-            name: name.into(),
-            bucket: bucket.into(),
-            key: key.into(),
-            revision: None,
-        }
+        Self { name: name.into(), bucket: bucket.into(), key: key.into(), revision: None }
     }
 
     fn object(&self) -> (String, String) {
@@ -127,10 +117,7 @@ impl JobSpec {
 
     /// Gives the input artifact added last a revision.
     pub(crate) fn revision(mut self, revision: &str) -> Self {
-        self.inputs
-            .last_mut()
-            .expect("an input comes before its revision")
-            .revision = Some(revision.into());
+        self.inputs.last_mut().expect("an input comes before its revision").revision = Some(revision.into());
         self
     }
 
@@ -183,10 +170,7 @@ impl JobSpec {
 
     /// The job's `data` with what real answers carry beside the model: stray types, unknown members, nulls.
     pub(super) fn data(&self, run: &Run, session: &Session) -> Value {
-        let expires = session
-            .expires
-            .duration_since(std::time::UNIX_EPOCH)
-            .expect("sessions end after 1970");
+        let expires = session.expires.duration_since(std::time::UNIX_EPOCH).expect("sessions end after 1970");
         let configuration: Map<_, _> = self.configuration.iter().map(|(k, v)| (k.clone(), json!(v))).collect();
         let mut data = json!({
             "__type": "JobData",

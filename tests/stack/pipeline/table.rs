@@ -44,7 +44,9 @@ impl JobState {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum JobResult {
     /// Nobody has answered it.
-    Pending { state: JobState },
+    Pending {
+        state: JobState,
+    },
     Succeeded {
         summary: Option<String>,
         external_execution_id: Option<String>,
@@ -58,7 +60,10 @@ pub(crate) enum JobResult {
         external_execution_id: Option<String>,
     },
     /// It was ended with a continuation token; the action goes on in the job `next`.
-    Continued { token: String, next: JobId },
+    Continued {
+        token: String,
+        next: JobId,
+    },
     /// The action took too long.
     TimedOut,
     /// The execution was stopped and abandoned; the worker is not told.
@@ -111,13 +116,7 @@ pub(super) struct Table {
 
 impl Table {
     pub(super) fn new(settings: Settings) -> Self {
-        Self {
-            settings,
-            declared: vec![ActionType::default()],
-            jobs: Vec::new(),
-            ids: 0,
-            dispatches: 0,
-        }
+        Self { settings, declared: vec![ActionType::default()], jobs: Vec::new(), ids: 0, dispatches: 0 }
     }
 
     pub(super) fn queue(&mut self, spec: JobSpec, now: SystemTime) -> JobId {
@@ -166,11 +165,7 @@ impl Table {
     pub(super) fn job(&mut self, id: &str, now: SystemTime) -> Result<&mut Job, Refusal> {
         let timeout = self.settings.action_timeout;
         let missing = || Refusal::new("JobNotFoundException", format!("Job with id '{id}' does not exist"));
-        let job = self
-            .jobs
-            .iter_mut()
-            .find(|job| job.id.as_str() == id)
-            .ok_or_else(missing)?;
+        let job = self.jobs.iter_mut().find(|job| job.id.as_str() == id).ok_or_else(missing)?;
         job.settle(now, timeout);
         Ok(job)
     }
@@ -202,9 +197,7 @@ impl Table {
             return Err(Refusal::validation(message));
         }
 
-        let asked = request
-            .max_batch_size
-            .map_or(1, |size| usize::try_from(size).unwrap_or(usize::MAX));
+        let asked = request.max_batch_size.map_or(1, |size| usize::try_from(size).unwrap_or(usize::MAX));
         let (settings, dispatches) = (&self.settings, &mut self.dispatches);
         Ok(self
             .jobs
@@ -259,10 +252,7 @@ impl Table {
         if let (true, Some(token)) = (first, token) {
             let job = self.job(&id, now)?;
             let (spec, started) = (job.spec.clone(), job.action_started);
-            let run = Run {
-                continuation_token: Some(token),
-                ..job.run.clone()
-            };
+            let run = Run { continuation_token: Some(token), ..job.run.clone() };
             let next = self.add(spec, run, now + delay, started);
             self.job(&id, now)?.next = Some(next);
         }
@@ -344,10 +334,9 @@ impl Job {
                     external_execution_id: details.external_execution_id,
                 }
             }
-            (Some(Answer::Success(given)), Some(next)) => JobResult::Continued {
-                token: given.continuation_token.clone().unwrap_or_default(),
-                next: next.clone(),
-            },
+            (Some(Answer::Success(given)), Some(next)) => {
+                JobResult::Continued { token: given.continuation_token.clone().unwrap_or_default(), next: next.clone() }
+            }
             (Some(Answer::Success(given)), None) => {
                 let details = given.execution_details.as_ref();
                 JobResult::Succeeded {
