@@ -430,10 +430,14 @@ impl Run<'_> {
             }
             outcome => outcome,
         };
-        match sent {
-            Ok(Sent::Stored) => Ok(FileState::Stored),
-            Ok(Sent::AlreadySame) => Ok(FileState::Skipped),
-            Err(error) => Err(Stop::registry(error, Some(package))),
+        match sent.map_err(|error| Stop::registry(error, Some(package)))? {
+            // What was there before is left as it is.
+            Sent::AlreadySame => Ok(FileState::Skipped),
+            Sent::Stored => {
+                let set = registry.set_properties(repository, &step.file, self.deadline).await;
+                set.map_err(|error| Stop::registry(error, Some(package)))?;
+                Ok(FileState::Stored)
+            }
         }
     }
 

@@ -24,6 +24,8 @@ pub enum Purpose {
     Listing,
     /// Publishing.
     Send,
+    /// Setting properties on what was published.
+    Properties,
 }
 
 impl fmt::Display for Purpose {
@@ -35,6 +37,7 @@ impl fmt::Display for Purpose {
             Self::Look => "looking for the file",
             Self::Listing => "looking for the version",
             Self::Send => "publishing",
+            Self::Properties => "the file is stored, but setting its properties",
         })
     }
 }
@@ -235,6 +238,10 @@ impl RegistryError {
             Self::Unauthorized(_) => "Check the credential in the secret: it is wrong, revoked or expired.",
             Self::Forbidden(at) if at.purpose == Purpose::Token => {
                 "The user may not create tokens; allow it, or put an access token into the secret."
+            }
+            Self::Forbidden(at) if at.purpose == Purpose::Properties => {
+                "Give the secret's user the right to annotate. Retrying the stage leaves a stored version as it is: \
+                 set its properties by hand, or delete it before you retry."
             }
             Self::Forbidden(_) => {
                 "Give the secret's user the right to deploy to this repository; \

@@ -7,6 +7,7 @@ mod error;
 mod http;
 mod listing;
 mod look;
+mod properties;
 mod reply;
 mod repository;
 mod retry;

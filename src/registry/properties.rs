@@ -1,0 +1,70 @@
+//! Properties of a file, set after it is stored, for types whose own API has no place for them
+//! (`PUT api/storage/{repository}/{path}?properties=…`, "Set Item Properties" of Artifactory's REST API).
+
+use reqwest::Method;
+use reqwest::header::HeaderMap;
+
+use super::Registry;
+use super::error::{Purpose, RegistryError};
+use super::url::{RepoKey, encode_segment};
+use super::wire::{Budget, Request, Text};
+use crate::deadline::Deadline;
+use crate::step::PlannedFile;
+
+/// Characters that structure a list of properties; in a value they need a backslash.
+const STRUCTURE: &str = ",\\|=;";
+
+impl Registry {
+    /// Sets the file's planned properties; does nothing where there are none.
+    pub async fn set_properties(
+        &self,
+        repository: &RepoKey,
+        file: &PlannedFile,
+        deadline: Deadline,
+    ) -> Result<(), RegistryError> {
+        if file.properties.is_empty() {
+            return Ok(());
+        }
+        let path = format!("api/storage/{repository}/{}", file.path.encoded());
+        let request = Request {
+            purpose: Purpose::Properties,
+            method: Method::PUT,
+            path: &path,
+            url: format!("{}?properties={}&recursive=0", self.base.join(&path), encoded(&file.properties)),
+            headers: HeaderMap::new(),
+            form: None,
+        };
+        self.read(request, &Text, &mut Budget::new(self.wire.pacing, deadline)).await.map(drop)
+    }
+}
+
+fn encoded(properties: &[(String, Vec<String>)]) -> String {
+    let value = |value: &String| {
+        let mut escaped = String::with_capacity(value.len());
+        for character in value.chars() {
+            if STRUCTURE.contains(character) {
+                escaped.push('\\');
+            }
+            escaped.push(character);
+        }
+        encode_segment(&escaped)
+    };
+    let pair = |(key, values): &(String, Vec<String>)| {
+        format!("{}={}", encode_segment(key), values.iter().map(value).collect::<Vec<_>>().join(","))
+    };
+    properties.iter().map(pair).collect::<Vec<_>>().join(";")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_cannot_add_values_or_pairs() {
+        let properties = [
+            ("team".to_owned(), vec!["web".to_owned(), "a,b".to_owned()]),
+            ("note".to_owned(), vec!["x=1;y|z\\ü".to_owned()]),
+        ];
+        assert_eq!(encoded(&properties), "team=web,a%5C%2Cb;note=x%5C%3D1%5C%3By%5C%7Cz%5C%5C%C3%BC");
+    }
+}
