@@ -434,8 +434,8 @@ impl Run<'_> {
             // What was there before is left as it is.
             Sent::AlreadySame => Ok(FileState::Skipped),
             Sent::Stored => {
-                let set = registry.set_properties(repository, &step.file, self.deadline).await;
-                set.map_err(|error| Stop::registry(error, Some(package)))?;
+                let annotated = registry.set_properties(repository, &step.file, self.deadline).await;
+                annotated.map_err(|error| Stop::registry(error, Some(package)))?;
                 Ok(FileState::Stored)
             }
         }

@@ -18,6 +18,7 @@ pub(crate) mod aws;
 pub(crate) mod http;
 pub(crate) mod lambda;
 pub(crate) mod pipeline;
+pub(crate) mod project;
 pub(crate) mod s3;
 pub(crate) mod secrets;
 pub(crate) mod vault;

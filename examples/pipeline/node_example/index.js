@@ -1,6 +1,11 @@
 'use strict';
 
-const ms = require('ms');
+const UNITS = [
+  ['day', 86_400_000],
+  ['hour', 3_600_000],
+  ['minute', 60_000],
+  ['second', 1_000],
+];
 
 /** How long before `now` the moment `then` was, in words; both are milliseconds or a Date. */
 function ago(then, now = Date.now()) {
@@ -8,7 +13,8 @@ function ago(then, now = Date.now()) {
   if (!Number.isFinite(passed)) {
     throw new TypeError('ago() needs two moments in time');
   }
-  return passed < 0 ? `in ${ms(-passed, { long: true })}` : `${ms(passed, { long: true })} ago`;
+  const [unit, size] = UNITS.find(([, length]) => Math.abs(passed) >= length) ?? UNITS.at(-1);
+  return new Intl.RelativeTimeFormat('en').format(-Math.trunc(passed / size), unit);
 }
 
 module.exports = { ago };

@@ -5,13 +5,15 @@ const { execFileSync, spawnSync } = require('node:child_process');
 const path = require('node:path');
 const test = require('node:test');
 
+const ms = require('ms');
+
 const { ago } = require('../index.js');
 
 const command = path.join(__dirname, '..', 'bin', 'node_example.js');
 
 test('says how long ago a moment was', () => {
-  assert.equal(ago(0, 60_000), '1 minute ago');
-  assert.equal(ago(new Date(0), new Date(7_200_000)), '2 hours ago');
+  assert.equal(ago(0, ms('1 minute')), '1 minute ago');
+  assert.equal(ago(new Date(0), new Date(ms('2 hours'))), '2 hours ago');
 });
 
 test('says how far away a moment is', () => {
@@ -23,7 +25,7 @@ test('refuses what is no moment', () => {
 });
 
 test('the command prints the answer', () => {
-  const hourAgo = new Date(Date.now() - 3_600_000).toISOString();
+  const hourAgo = new Date(Date.now() - ms('1 hour')).toISOString();
   assert.match(execFileSync(process.execPath, [command, hourAgo], { encoding: 'utf8' }), /^1 hour ago\n$/);
 });
 
