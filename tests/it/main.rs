@@ -2,5 +2,6 @@
 
 #![expect(clippy::expect_used, reason = "a test that stops here says what it expected")]
 
+mod registry;
 #[path = "../stack/mod.rs"]
 mod stack;
