@@ -243,3 +243,28 @@ async fn a_job_can_be_moved_to_another_thread() {
     });
     assert_eq!(sent.await.unwrap().unwrap(), Sent::Stored);
 }
+
+#[tokio::test]
+async fn a_refusal_that_comes_before_all_was_sent_is_heard() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = Base::parse(&format!("http://{}", listener.local_addr().unwrap()), true).unwrap();
+    let serving = tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        socket.read_exact(&mut [0; 1_000]).await.unwrap();
+        let refusal = "HTTP/1.1 413 Too Large\r\ncontent-length: 7\r\nconnection: close\r\n\r\ntoo big";
+        socket.write_all(refusal.as_bytes()).await.unwrap();
+        socket.shutdown().await.unwrap();
+        // What still comes is read and forgotten, as servers do so that the answer is not lost.
+        let mut rest = Vec::new();
+        let _ = socket.read_to_end(&mut rest).await;
+        rest.len()
+    });
+    let credential = Credential::Token { token: SecretText::new("given") };
+    let registry = Registry::connect(&http(), &base, &credential, minute()).await.unwrap();
+    let bytes = Bytes::from(vec![7; 32 << 20]);
+    let body = Body(vec![Segment::Raw(spooled(bytes))]);
+    let error = registry.send(&repository(), &step(body, &digests(b"")), minute()).await.unwrap_err();
+    assert!(error.to_string().contains("was answered with 413; the server said: too big"), "{error}");
+    assert!(serving.await.unwrap() < 32 << 20, "sending stops when the answer is there");
+}
