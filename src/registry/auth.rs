@@ -11,9 +11,10 @@ use serde::Deserialize;
 use tokio::sync::RwLock;
 use url::form_urlencoded;
 
+use super::budget::Budget;
 use super::error::{At, Purpose, RegistryError};
 use super::url::Base;
-use super::wire::{Budget, Request, Text, Wire, place};
+use super::wire::{Request, Text, Wire, place};
 use crate::credential::{Credential, SecretText};
 use crate::deadline::Deadline;
 

@@ -8,10 +8,11 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::Registry;
+use super::budget::Budget;
 use super::error::{Purpose, RegistryError};
 use super::listing::{Listed, Outcome, Pointer};
 use super::url::RepoKey;
-use super::wire::{Answer, Budget, Request, Text};
+use super::wire::{Answer, Request, Text};
 use crate::package::{Digests, hex};
 use crate::step::{Listing, Step};
 

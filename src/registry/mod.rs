@@ -3,6 +3,7 @@
 
 mod auth;
 mod body;
+mod budget;
 mod error;
 mod http;
 mod listing;
@@ -20,6 +21,7 @@ use std::fmt;
 use reqwest::header::AUTHORIZATION;
 
 use self::auth::Session;
+use self::budget::Budget;
 pub use self::error::{At, Class, NetworkError, Purpose, RegistryError, Seen};
 pub use self::http::{Http, HttpError};
 pub use self::look::{Found, Reported};
@@ -27,7 +29,7 @@ pub use self::repository::{RepositoryClass, RepositoryFacts};
 pub use self::retry::Pacing;
 pub use self::send::Sent;
 use self::url::Base;
-use self::wire::{Budget, Request, Take, Wire};
+use self::wire::{Request, Take, Wire};
 use crate::credential::Credential;
 use crate::deadline::Deadline;
 

@@ -5,9 +5,10 @@ use reqwest::header::{AUTHORIZATION, HeaderMap};
 use serde::Deserialize;
 
 use super::Registry;
+use super::budget::Budget;
 use super::error::{Purpose, RegistryError};
 use super::url::RepoKey;
-use super::wire::{Budget, Request, Text};
+use super::wire::{Request, Text};
 
 /// What is known of a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]

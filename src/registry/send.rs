@@ -5,10 +5,11 @@ use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 
 use super::Registry;
+use super::budget::Budget;
 use super::error::{Purpose, RegistryError, Seen};
 use super::look::{Found, of_deploy, sha256};
 use super::url::RepoKey;
-use super::wire::{Again, Budget, Failed, Request, Take, Text};
+use super::wire::{Again, Failed, Request, Take, Text};
 use crate::deadline::Deadline;
 use crate::step::{self, Step};
 

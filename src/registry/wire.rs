@@ -10,12 +10,13 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCAT
 use reqwest::{Client, Method, Response};
 
 use super::body::{self, Progress};
+use super::budget::Budget;
 use super::error::{At, NetworkError, Purpose, RegistryError};
 use super::reply::{self, Refusal, Verdict};
 use super::retry::Pacing;
 use crate::archive::ArchiveError;
 use crate::credential::SecretText;
-use crate::deadline::{Deadline, Stopwatch, epoch_millis};
+use crate::deadline::{Deadline, epoch_millis};
 use crate::step;
 
 /// Most that is read of an answer that is read whole.
@@ -77,45 +78,6 @@ pub(super) enum Again {
     Never,
     /// Yes, not before the pause that the server asks for.
     After(Option<Duration>),
-}
-
-/// How much longer one request may be tried.
-#[derive(Debug, Clone)]
-pub(super) struct Budget {
-    pub(super) deadline: Deadline,
-    pacing: Pacing,
-    total: Duration,
-    since: Option<Stopwatch>,
-    failures: u32,
-}
-
-impl Budget {
-    pub(super) fn new(pacing: Pacing, deadline: Deadline) -> Self {
-        Self { deadline, pacing, total: pacing.budget(deadline.left()), since: None, failures: 0 }
-    }
-
-    /// One attempt and no more.
-    pub(super) fn without_retries(pacing: Pacing, deadline: Deadline) -> Self {
-        Self { total: Duration::ZERO, ..Self::new(pacing, deadline) }
-    }
-
-    /// The pause before the next attempt; `None` once the budget is spent. It runs from the first failure.
-    pub(super) fn pause(&mut self, retry_after: Option<Duration>) -> Option<Duration> {
-        self.failures = self.failures.saturating_add(1);
-        let elapsed = Duration::from_millis(self.since.get_or_insert_with(Stopwatch::start).millis());
-        self.pacing.pause(self.failures, elapsed, self.total, retry_after, dice())
-    }
-
-    fn attempts(&self) -> u32 {
-        self.failures.saturating_add(1)
-    }
-}
-
-/// A number that nobody can foresee: the seed of the standard library's hash tables.
-fn dice() -> u32 {
-    use std::hash::{BuildHasher, Hasher, RandomState};
-    let [a, b, c, d, ..] = RandomState::new().build_hasher().finish().to_ne_bytes();
-    u32::from_ne_bytes([a, b, c, d])
 }
 
 /// How the body of a good answer is read. A broken body is worth another attempt.

@@ -8,6 +8,7 @@
 
 mod artifactory_emulator;
 mod npm_client;
+mod registry;
 mod s3_emulator;
 mod services;
 #[path = "../stack/mod.rs"]
