@@ -5,9 +5,10 @@ use reqwest::Method;
 use reqwest::header::HeaderMap;
 
 use super::Registry;
+use super::budget::Budget;
 use super::error::{Purpose, RegistryError};
 use super::url::{RepoKey, encode_segment};
-use super::wire::{Budget, Request, Text};
+use super::wire::{Request, Text};
 use crate::deadline::Deadline;
 use crate::step::PlannedFile;
 
