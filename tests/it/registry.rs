@@ -233,7 +233,7 @@ fn step(body: Body, digests: &Digests) -> Step {
         path: format!("npm-local/{FILE}"),
         headers: vec![("x-checksum-sha256", hex(&digests.sha256))],
         body,
-        file: PlannedFile { path: RepoPath::parse(FILE).expect("it is a path"), digests: digests.clone() },
+        file: PlannedFile::new(RepoPath::parse(FILE).expect("it is a path"), digests.clone()),
         listing: None,
     }
 }
