@@ -18,6 +18,9 @@ use crate::stack::http::Server;
 /// How long a killed process may take to be gone.
 const GONE_WITHIN: Duration = Duration::from_secs(10);
 
+/// How long a test waits for a process that is about to end by itself.
+const ENDED_WITHIN: Duration = Duration::from_secs(30);
+
 /// One running process.
 #[derive(Debug)]
 pub(crate) struct Worker {
@@ -102,7 +105,15 @@ impl Worker {
     /// Waits until the process has ended.
     pub(crate) async fn exited(&self) -> ExitStatus {
         // Until then the process stays where a passed deadline finds it.
-        self.process.until(|| self.process.0.closed.load(Ordering::SeqCst).then_some(())).await;
+        let closed = self
+            .process
+            .until(|| self.process.0.closed.load(Ordering::SeqCst).then_some(()));
+        let ended = tokio::time::timeout(ENDED_WITHIN, closed).await;
+        assert!(
+            ended.is_ok(),
+            "the worker still runs after {ENDED_WITHIN:?}; it wrote:\n{}",
+            self.logs()
+        );
         self.process.wait().await
     }
 
