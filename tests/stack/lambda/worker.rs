@@ -105,15 +105,9 @@ impl Worker {
     /// Waits until the process has ended.
     pub(crate) async fn exited(&self) -> ExitStatus {
         // Until then the process stays where a passed deadline finds it.
-        let closed = self
-            .process
-            .until(|| self.process.0.closed.load(Ordering::SeqCst).then_some(()));
+        let closed = self.process.until(|| self.process.0.closed.load(Ordering::SeqCst).then_some(()));
         let ended = tokio::time::timeout(ENDED_WITHIN, closed).await;
-        assert!(
-            ended.is_ok(),
-            "the worker still runs after {ENDED_WITHIN:?}; it wrote:\n{}",
-            self.logs()
-        );
+        assert!(ended.is_ok(), "the worker still runs after {ENDED_WITHIN:?}; it wrote:\n{}", self.logs());
         self.process.wait().await
     }
 

@@ -1,0 +1,94 @@
+# What this project can do, each a target. `make` alone lists them.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+NAME := codepipeline-artifactory
+TOOLS := .tools
+VENV := $(TOOLS)/deploy
+# cargo-lambda links with zig, which its package brings; with "cargo" it links for this machine alone.
+CARGO_LAMBDA = PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(CURDIR)/$(VENV)/bin/cargo-lambda lambda
+ARCHITECTURE ?= $(shell rustc -vV | sed -n 's/host: \(x86_64\|aarch64\).*/\1/p' | sed 's/aarch64/arm64/')
+EVENT ?= events/action-started.json
+STACK_NAME ?= codepipeline-artifactory
+
+.PHONY: help
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 22
+
+.PHONY: demo
+demo: ## a pipeline job, from event to `npm install`, on this machine
+	cargo build --locked --quiet --bin $(NAME)
+	cargo run --locked --quiet --example demo -- "$$(cargo metadata --locked --format-version 1 --no-deps | python3 -c 'import json,sys; print(json.load(sys.stdin)["target_directory"])')/debug/$(NAME)"
+
+.PHONY: stack
+stack: ## keep the local services up, and print what `cargo lambda` needs to use them
+	cargo run --locked --quiet --example stack
+
+.PHONY: test
+test: ## all tests: needs Rust, Node with npm, Python 3 and the package registries' clients; no AWS, no Docker
+	cargo test --locked
+
+.PHONY: check
+check: format lint test docs templates ## everything that must hold before a commit
+
+.PHONY: format
+format:
+	cargo fmt --check
+
+.PHONY: lint
+lint:
+	cargo clippy --locked --all-targets -- -D warnings
+
+.PHONY: docs
+docs:
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+
+.PHONY: templates
+templates:
+	scripts/lint_templates.sh
+
+.PHONY: dependencies
+dependencies: $(TOOLS)/cargo/bin/cargo-deny ## licences, sources and bans of everything that is linked (builds cargo-deny once)
+	$(TOOLS)/cargo/bin/cargo-deny --locked check --config .deny.toml bans licenses sources
+
+$(TOOLS)/cargo/bin/cargo-deny:
+	cargo install --locked --quiet cargo-deny@0.20.2 --root $(TOOLS)/cargo --target-dir $(TOOLS)/cargo-target
+
+.PHONY: figures
+figures: ## size of the release binary, and time from its start to the first request for work
+	cargo build --locked --release --bin $(NAME)
+	cargo run --locked --quiet --release --example figures -- "$$(cargo metadata --locked --format-version 1 --no-deps | python3 -c 'import json,sys; print(json.load(sys.stdin)["target_directory"])')/release/$(NAME)"
+
+$(VENV)/bin/cargo-lambda:
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check cargo-lambda==1.9.2
+
+$(VENV)/bin/sam: $(VENV)/bin/cargo-lambda
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check aws-sam-cli==1.170.0
+
+.PHONY: build
+build: $(VENV)/bin/cargo-lambda ## the function for Lambda, ARCHITECTURE=x86_64 or arm64
+	$(CARGO_LAMBDA) build --release --bin $(NAME) $(if $(filter arm64,$(ARCHITECTURE)),--arm64,--x86-64)
+
+.PHONY: package
+package: $(VENV)/bin/cargo-lambda ## the same as a zip, for those who deploy by other means
+	$(CARGO_LAMBDA) build --release --bin $(NAME) --output-format zip $(if $(filter arm64,$(ARCHITECTURE)),--arm64,--x86-64)
+
+.PHONY: deploy
+deploy: $(VENV)/bin/sam ## sam build and sam deploy --guided, for the architecture that was built
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" sam build --parameter-overrides Architecture=$(ARCHITECTURE)
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" sam deploy --guided --stack-name $(STACK_NAME) --capabilities CAPABILITY_IAM --parameter-overrides Architecture=$(ARCHITECTURE)
+
+.PHONY: watch
+watch: $(VENV)/bin/cargo-lambda ## run the function against `make stack` (source .tools/stack.env first)
+	cargo build --locked --bin $(NAME)
+	$(CARGO_LAMBDA) watch --invoke-address 127.0.0.1 --invoke-port 9100 --ignore-changes
+
+.PHONY: invoke
+invoke: $(VENV)/bin/cargo-lambda ## send EVENT=events/… to `make watch`
+	$(CARGO_LAMBDA) invoke $(NAME) --address 127.0.0.1 --invoke-port 9100 --data-file $(EVENT)
+
+.PHONY: clean
+clean: ## remove what was built and installed here
+	cargo clean
+	rm -rf $(TOOLS) .aws-sam
