@@ -2,6 +2,9 @@
 
 pub mod archive;
 pub mod kind;
+#[cfg(test)]
+#[path = "../tests/make.rs"]
+mod make;
 pub mod package;
 pub mod plan;
 pub mod registry {
