@@ -9,6 +9,9 @@ pub mod failure;
 pub mod job;
 pub mod kind;
 pub mod log;
+#[cfg(test)]
+#[path = "../tests/make.rs"]
+mod make;
 pub mod package;
 pub mod plan;
 pub mod registry;

@@ -174,6 +174,15 @@ impl Archive {
         (0..self.0.records.len()).map(|index| Entry { archive: self.clone(), index })
     }
 
+    /// All entries below a folder, in the order of their paths' bytes. The empty path is the artifact's root.
+    pub fn below(&self, folder: &str) -> impl DoubleEndedIterator<Item = Entry> + '_ {
+        let begin = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+        let first = self.0.records.partition_point(|record| *record.path < *begin);
+        let rest = self.0.records.get(first..).unwrap_or_default();
+        let count = rest.partition_point(|record| record.path.starts_with(&begin));
+        (first..first + count).map(|index| Entry { archive: self.clone(), index })
+    }
+
     /// How many entries there are.
     pub fn len(&self) -> usize {
         self.0.records.len()

@@ -7,7 +7,11 @@
 )]
 
 mod artifactory_emulator;
+#[path = "../make.rs"]
+mod make;
 mod npm_client;
+mod npm_pack;
+mod npm_publish;
 mod registry;
 mod s3_emulator;
 mod services;

@@ -1,0 +1,140 @@
+//! Rules that leave files out of a package or bring them back: the lines of `.npmignore` and `.gitignore`, and the
+//! same made from `package.json`. The last rule that fits decides, folder by folder from the package's root inwards.
+
+use std::rc::Rc;
+
+use super::braces::TooManyError;
+use super::glob::{Extent, Glob, View};
+use super::js;
+use super::segment::Case;
+
+/// One rule: a pattern, and whether it brings back (`!`) or leaves out.
+#[derive(Debug)]
+pub(super) struct Rule {
+    brings_back: bool,
+    glob: Glob,
+    about_names: bool,
+}
+
+/// The rules that apply at and below one folder.
+#[derive(Debug)]
+pub(super) struct Level {
+    /// In the order in which they are asked.
+    pub(super) rules: Vec<Rc<Vec<Rule>>>,
+    /// Whether the folder itself fits the rules of the folders around it, rather than being open only because
+    /// something in it may.
+    pub(super) included: bool,
+}
+
+/// As what a path is asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ask {
+    /// As a file.
+    File,
+    /// As a folder by itself.
+    Folder,
+    /// As a folder in which something may be included.
+    Around,
+}
+
+impl Rule {
+    /// The rule of one line, without white space at its ends.
+    pub(super) fn new(line: &str) -> Result<Self, TooManyError> {
+        let pattern = line.trim_start_matches('!');
+        let glob = Glob::new(pattern, Case::Folded)?;
+        Ok(Self { brings_back: (line.len() - pattern.len()) % 2 == 1, about_names: glob.is_about_names(), glob })
+    }
+
+    /// The rules of a file or list: a line each, `#` begins a comment.
+    pub(super) fn list<'a>(lines: impl IntoIterator<Item = &'a str>) -> Result<Rc<Vec<Self>>, (String, TooManyError)> {
+        lines
+            .into_iter()
+            .flat_map(|text| text.split('\n'))
+            .map(js::trim)
+            .filter(|line| !line.is_empty() && !line.starts_with('#'))
+            .map(|line| Self::new(line).map_err(|error| (line.to_owned(), error)))
+            .collect::<Result<Vec<_>, _>>()
+            .map(Rc::new)
+    }
+
+    /// Whether the rule is about the path `names`, seen from the rule's folder. `below`: the question came from a
+    /// folder further in.
+    fn fits(&self, names: &[Vec<char>], below: bool, ask: Ask) -> bool {
+        let fits = |leading: bool, names: &[Vec<char>], trailing: bool, extent: Extent| {
+            let view = View { leading, names, trailing };
+            self.glob.matches(view, extent)
+        };
+        let either = |names: &[Vec<char>], trailing: bool, extent: Extent| {
+            fits(true, names, trailing, extent) || fits(false, names, trailing, extent)
+        };
+        match ask {
+            Ask::File => either(names, false, Extent::Whole),
+            Ask::Folder => either(names, true, Extent::Whole),
+            Ask::Around => {
+                let around = |names: &[Vec<char>]| {
+                    either(names, true, Extent::Whole) || self.brings_back && either(names, false, Extent::Beginning)
+                };
+                let name = names.get(names.len().saturating_sub(1)..).unwrap_or_default();
+                either(names, false, Extent::Whole) || around(names) || below && self.about_names && around(name)
+            }
+        }
+    }
+}
+
+/// Whether the rules of `levels` (the package's root first) include the path, whose last name lies in the folder of
+/// the last level.
+pub(super) fn includes(levels: &[Level], path: &[Vec<char>], ask: Ask) -> bool {
+    let mut included = true;
+    for (depth, level) in levels.iter().enumerate() {
+        // What the outer rules leave out, the inner ones may bring back only into a folder that is itself included.
+        if depth > 0 && !included && !level.included {
+            continue;
+        }
+        let names = path.get(depth..).unwrap_or_default();
+        let below = depth + 1 < levels.len();
+        for rule in level.rules.iter().flat_map(|rules| rules.iter()) {
+            if rule.brings_back != included && rule.fits(names, below, ask) {
+                included = rule.brings_back;
+            }
+        }
+    }
+    included
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::segment::letters;
+    use super::*;
+
+    fn asked(rules: &[&str], path: &str, ask: Ask) -> bool {
+        let level = Level { rules: vec![Rule::list(rules.iter().copied()).unwrap()], included: true };
+        let names: Vec<Vec<char>> = path.split('/').map(|name| letters(name, Case::Folded)).collect();
+        let mut levels = vec![level];
+        levels.extend((1..names.len()).map(|_| Level { rules: Vec::new(), included: true }));
+        includes(&levels, &names, ask)
+    }
+
+    #[test]
+    fn the_last_rule_that_fits_decides() {
+        assert!(!asked(&["*.js"], "a.js", Ask::File));
+        assert!(asked(&["*.js", "!a.js"], "a.js", Ask::File));
+        assert!(!asked(&["!a.js", "*.js"], "A.JS", Ask::File));
+        assert!(!asked(&["# a comment\r\n\u{feff} lib/*.js \n"], "lib/x.js", Ask::File));
+        assert!(asked(&["!!a.js"], "b.js", Ask::File));
+        assert!(!asked(&["!!a.js"], "a.js", Ask::File));
+    }
+
+    #[test]
+    fn a_rule_with_a_slash_behind_is_about_folders() {
+        assert!(asked(&["build/"], "build", Ask::File));
+        assert!(!asked(&["build/"], "build", Ask::Folder));
+        assert!(!asked(&["build/"], "x/build", Ask::Around));
+    }
+
+    #[test]
+    fn something_to_bring_back_opens_its_folder() {
+        assert!(asked(&["*", "!lib/a.js"], "lib", Ask::Around));
+        assert!(!asked(&["*", "!lib/a.js"], "lib", Ask::File));
+        assert!(!asked(&["*", "!lib/a.js"], "src", Ask::Around));
+    }
+}
