@@ -49,7 +49,7 @@ templates:
 
 .PHONY: dependencies
 dependencies: $(TOOLS)/cargo/bin/cargo-deny ## licences, sources and bans of everything that is linked (builds cargo-deny once)
-	$(TOOLS)/cargo/bin/cargo-deny --locked check --config .deny.toml bans licenses sources
+	$(TOOLS)/cargo/bin/cargo-deny --locked --config .deny.toml check bans licenses sources
 
 $(TOOLS)/cargo/bin/cargo-deny:
 	cargo install --locked --quiet cargo-deny@0.20.2 --root $(TOOLS)/cargo --target-dir $(TOOLS)/cargo-target
