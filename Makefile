@@ -86,7 +86,7 @@ watch: $(VENV)/bin/cargo-lambda ## run the function against `make stack` (source
 
 .PHONY: invoke
 invoke: $(VENV)/bin/cargo-lambda ## send EVENT=events/… to `make watch`
-	$(CARGO_LAMBDA) invoke $(NAME) --address 127.0.0.1 --invoke-port 9100 --data-file $(EVENT)
+	$(CARGO_LAMBDA) invoke $(NAME) --invoke-address 127.0.0.1 --invoke-port 9100 --data-file $(EVENT)
 
 .PHONY: clean
 clean: ## remove what was built and installed here
