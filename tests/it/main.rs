@@ -7,6 +7,7 @@
 )]
 
 mod artifactory_emulator;
+mod documents;
 #[path = "../make.rs"]
 mod make;
 mod npm_client;
