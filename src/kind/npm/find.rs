@@ -2,6 +2,8 @@
 //! else the ready archives are; else the outermost folders with a `package.json`. `Files` narrows which of these
 //! files are looked at, never what goes into a package. Nothing under a `node_modules` is ever looked at.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
 use super::super::PackageError;
@@ -46,10 +48,14 @@ pub(super) fn find(archive: &Archive, files: &Selection) -> Result<Vec<Found>, P
             }
         }
         if found.is_empty() {
+            // A set, because a test suite may hold a hundred thousand manifests.
+            let folders: HashSet<&str> = manifests.iter().map(folder_of).collect();
             let mut outermost: Vec<&str> = Vec::new();
             for entry in &manifests {
                 let folder = folder_of(entry);
-                let inner = manifests.iter().map(folder_of).any(|outer| outer != folder && is_below(folder, outer));
+                let inner = folder
+                    .match_indices('/')
+                    .any(|(at, _)| folder.get(..at).is_some_and(|outer| folders.contains(outer)));
                 if !inner {
                     outermost.push(folder);
                     expand(entry, &manifests, &mut found)?;
@@ -112,10 +118,6 @@ fn read(entry: &Entry) -> Result<Map<String, Value>, PackageError> {
 /// The path of the folder that the manifest is in.
 fn folder_of(entry: &Entry) -> &str {
     entry.path().rsplit_once('/').map_or("", |(folder, _)| folder)
-}
-
-fn is_below(path: &str, folder: &str) -> bool {
-    folder.is_empty() || path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// The package of a manifest and, where it declares workspaces, its members. A private one with workspaces, and a
