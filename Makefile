@@ -57,7 +57,7 @@ $(TOOLS)/cargo/bin/cargo-deny:
 .PHONY: figures
 figures: ## size of the release binary, and time from its start to the first request for work
 	cargo build --locked --release --bin $(NAME)
-	cargo run --locked --quiet --release --example figures -- "$$(cargo metadata --locked --format-version 1 --no-deps | python3 -c 'import json,sys; print(json.load(sys.stdin)["target_directory"])')/release/$(NAME)"
+	cargo run --locked --quiet --example figures -- "$$(cargo metadata --locked --format-version 1 --no-deps | python3 -c 'import json,sys; print(json.load(sys.stdin)["target_directory"])')/release/$(NAME)"
 
 $(VENV)/bin/cargo-lambda:
 	python3 -m venv $(VENV)
