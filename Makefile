@@ -8,6 +8,9 @@ VENV := $(TOOLS)/deploy
 # cargo-lambda links with zig, which its package brings; with "cargo" it links for this machine alone.
 CARGO_LAMBDA = PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(CURDIR)/$(VENV)/bin/cargo-lambda lambda
 ARCHITECTURE ?= $(shell rustc -vV | sed -n 's/host: \(x86_64\|aarch64\).*/\1/p' | sed 's/aarch64/arm64/')
+# Where cargo puts what it builds, as it says itself.
+TARGET = "$$(cargo metadata --locked --format-version 1 --no-deps | python3 -c 'import json,sys; print(json.load(sys.stdin)["target_directory"])')"
+BINARY = $(TARGET)/debug/$(NAME)
 EVENT ?= events/action-started.json
 STACK_NAME ?= codepipeline-artifactory
 
@@ -18,7 +21,7 @@ help: ## list the targets
 .PHONY: demo
 demo: ## a pipeline job, from event to `npm install`, on this machine
 	cargo build --locked --quiet --bin $(NAME)
-	cargo run --locked --quiet --example demo -- "$$(cargo metadata --locked --format-version 1 --no-deps | python3 -c 'import json,sys; print(json.load(sys.stdin)["target_directory"])')/debug/$(NAME)"
+	cargo run --locked --quiet --example demo -- $(BINARY)
 
 .PHONY: stack
 stack: ## keep the local services up, and print what `cargo lambda` needs to use them
@@ -57,7 +60,12 @@ $(TOOLS)/cargo/bin/cargo-deny:
 .PHONY: figures
 figures: ## size of the release binary, and time from its start to the first request for work
 	cargo build --locked --release --bin $(NAME)
-	cargo run --locked --quiet --example figures -- "$$(cargo metadata --locked --format-version 1 --no-deps | python3 -c 'import json,sys; print(json.load(sys.stdin)["target_directory"])')/release/$(NAME)"
+	cargo run --locked --quiet --example figures -- $(TARGET)/release/$(NAME)
+
+.PHONY: crash-matrix
+crash-matrix: ## kill the function at every request of every scenario, and see that a successor ends the job
+	cargo build --locked --quiet --bin $(NAME)
+	cargo run --locked --quiet --example crash_matrix -- $(BINARY)
 
 $(VENV)/bin/cargo-lambda:
 	python3 -m venv $(VENV)

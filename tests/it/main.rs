@@ -7,6 +7,7 @@
 )]
 
 mod artifactory_emulator;
+mod crash;
 mod documents;
 #[path = "../make.rs"]
 mod make;

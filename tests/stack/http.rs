@@ -84,6 +84,28 @@ pub(crate) enum Fault {
     Stall { after: usize, pause: Duration },
 }
 
+/// The two moments around the handling of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Moment {
+    /// The service has not seen the request.
+    Before,
+    /// The service has done what it was asked for, and nobody has heard its answer.
+    After,
+}
+
+/// Something that happens once, at one request.
+struct Strike {
+    at: usize,
+    moment: Moment,
+    blow: Box<dyn Fn() + Send>,
+}
+
+impl std::fmt::Debug for Strike {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?} request {}", self.moment, self.at)
+    }
+}
+
 /// One rule: which requests a fault applies to, and how often.
 #[derive(Debug)]
 struct Rule {
@@ -108,9 +130,29 @@ pub(crate) struct Seen {
 pub(crate) struct Traffic {
     seen: Arc<Mutex<Vec<Seen>>>,
     rules: Arc<Mutex<Vec<Rule>>>,
+    strike: Arc<Mutex<Option<Strike>>>,
 }
 
 impl Traffic {
+    /// Does `blow` once, before or after the request with this number (from 0; the Runtime API's own are not counted)
+    /// is handled. Whoever sent it gets no answer.
+    pub(crate) fn strike(&self, at: usize, moment: Moment, blow: impl Fn() + Send + 'static) {
+        let strike = Strike { at, moment, blow: Box::new(blow) };
+        *self.strike.lock().expect("no test panics while it holds this") = Some(strike);
+    }
+
+    /// How many requests there were so far, the Runtime API's own aside.
+    pub(crate) fn total(&self) -> usize {
+        let seen = self.seen.lock().expect("no test panics while it holds this");
+        seen.iter().filter(|seen| counts(seen.service)).count()
+    }
+
+    /// The strike that is due at the request with this number.
+    fn due(&self, number: Option<usize>) -> Option<Strike> {
+        let mut strike = self.strike.lock().expect("no test panics while it holds this");
+        strike.take_if(|strike| Some(strike.at) == number)
+    }
+
     /// Applies `fault` to the next `times` requests of `service` whose path contains `what` (or whose
     /// `X-Amz-Target` ends with it), after letting `skip` of them through.
     pub(crate) fn fault(
@@ -140,8 +182,20 @@ impl Traffic {
             .count()
     }
 
-    fn record(&self, service: &'static str, request: &Request) -> Option<Fault> {
-        self.seen.lock().expect("no test panics while it holds this").push(Seen { service, request: request.clone() });
+    /// Writes a request down: its number among those that count, and the fault that it meets.
+    fn record(&self, service: &'static str, request: &Request) -> (Option<usize>, Option<Fault>) {
+        let number = self.number(service, request);
+        (number, self.fault_of(service, request))
+    }
+
+    fn number(&self, service: &'static str, request: &Request) -> Option<usize> {
+        let mut seen = self.seen.lock().expect("no test panics while it holds this");
+        let number = seen.iter().filter(|seen| counts(seen.service)).count();
+        seen.push(Seen { service, request: request.clone() });
+        counts(service).then_some(number)
+    }
+
+    fn fault_of(&self, service: &str, request: &Request) -> Option<Fault> {
         let mut rules = self.rules.lock().expect("no test panics while it holds this");
         for rule in rules.iter_mut() {
             let applies = rule.service == service
@@ -159,6 +213,10 @@ impl Traffic {
         }
         None
     }
+}
+
+fn counts(service: &str) -> bool {
+    service != super::lambda::SERVICE
 }
 
 fn matches(request: &Request, what: &str) -> bool {
@@ -248,7 +306,15 @@ async fn answer(
         headers: parts.headers,
         body,
     };
-    match traffic.record(service, &request) {
+    let (number, fault) = traffic.record(service, &request);
+    if let Some(strike) = traffic.due(number) {
+        if strike.moment == Moment::After {
+            handler(request).await;
+        }
+        (strike.blow)();
+        return Err("whoever asked is gone".into());
+    }
+    match fault {
         None => Ok(handler(request).await),
         Some(Fault::Answer { status, headers, body }) => {
             let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();

@@ -15,6 +15,7 @@
 
 pub(crate) mod artifactory;
 pub(crate) mod aws;
+pub(crate) mod crash;
 pub(crate) mod http;
 pub(crate) mod lambda;
 pub(crate) mod pipeline;
@@ -76,6 +77,7 @@ pub(crate) struct Stack {
     binary: PathBuf,
     variables: Mutex<Vec<(String, String)>>,
     worker: OnceCell<Worker>,
+    successors: Mutex<Vec<Worker>>,
     forgiven: Mutex<Forgiven>,
 }
 
@@ -108,6 +110,7 @@ impl Stack {
             binary: binary.as_ref().to_owned(),
             variables: Mutex::default(),
             worker: OnceCell::new(),
+            successors: Mutex::default(),
             forgiven: Mutex::default(),
         };
         stack.artifactory.repository(Repository::local(REPOSITORY, "npm"));
@@ -177,6 +180,16 @@ impl Stack {
         self.lambda.invoke(event, DEADLINE).await
     }
 
+    /// Invokes a new process of the function, as Lambda does after the first has died.
+    pub(crate) async fn reinvoke(&self, event: Value, deadline: Duration) -> Result<Value, InvocationError> {
+        let none = self.successors.lock().expect("no test panics while it holds this").is_empty();
+        if none {
+            let successor = Worker::spawn(&self.binary, &self.environment(), &self.lambda).await;
+            self.successors.lock().expect("no test panics while it holds this").push(successor);
+        }
+        self.lambda.invoke(event, deadline).await
+    }
+
     /// The action starts, its event wakes the function, and the job ends.
     pub(crate) async fn run(&self, action: JobSpec) -> (Value, JobResult) {
         let job = self.pipeline.queue(action);
@@ -202,7 +215,9 @@ impl Stack {
 
     /// What the function has written so far.
     pub(crate) async fn logs(&self) -> String {
-        self.worker().await.logs()
+        let first = self.worker().await.logs();
+        let successors = self.successors.lock().expect("no test panics while it holds this");
+        successors.iter().fold(first, |logs, worker| logs + &worker.logs())
     }
 
     /// Paths of what the repository holds.
@@ -258,8 +273,9 @@ impl Stack {
     }
 
     fn assert_no_secret_leaked(&self) {
-        let logs = self.worker.get().map(Worker::logs).unwrap_or_default();
-        let mut places = vec![("the log".to_owned(), logs)];
+        let successors = self.successors.lock().expect("no test panics while it holds this");
+        let logs = self.worker.get().into_iter().chain(successors.iter()).map(Worker::logs);
+        let mut places: Vec<(String, String)> = logs.map(|log| ("a log".to_owned(), log)).collect();
         for seen in self.traffic.seen() {
             let written = match seen.service {
                 pipeline::SERVICE => !seen.request.header("x-amz-target").ends_with("PollForJobs"),

@@ -102,6 +102,15 @@ impl Worker {
         self.process.wait().await
     }
 
+    /// What kills it, for a place that cannot wait for it to be gone.
+    pub(crate) fn killer(&self) -> impl Fn() + Send + use<> {
+        let (shared, environment, process) = (Arc::clone(&self.shared), self.environment, self.process.clone());
+        move || {
+            process.kill();
+            shared.ended(environment, Ended::Killed, &process.logs());
+        }
+    }
+
     /// Waits until the process has ended.
     pub(crate) async fn exited(&self) -> ExitStatus {
         // Until then the process stays where a passed deadline finds it.

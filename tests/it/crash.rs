@@ -1,0 +1,20 @@
+//! The worker is killed at every request of a job, on either side of it, and its successor ends the job as if nothing
+//! had happened. Here one scenario whole; `make crash-matrix` runs all of them.
+
+use std::path::Path;
+
+use futures_util::stream::{self, StreamExt as _};
+
+use crate::stack::crash::{Scenario, points, requests, survive};
+
+/// How many stacks run side by side: most of the time each waits for a lease to end.
+const SIDE_BY_SIDE: usize = 16;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_survives_the_death_of_its_worker_at_every_request() {
+    let binary = Path::new(env!("CARGO_BIN_EXE_codepipeline-artifactory"));
+    let points = points(Scenario::Folder, requests(binary, Scenario::Folder).await);
+    assert!(points.len() >= 40, "a job takes more requests than {} points tell", points.len());
+    let runs: Vec<_> = points.into_iter().map(|point| survive(binary, point)).collect();
+    stream::iter(runs).buffer_unordered(SIDE_BY_SIDE).collect::<Vec<()>>().await;
+}
