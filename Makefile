@@ -65,7 +65,7 @@ figures: ## size of the release binary, and time from its start to the first req
 .PHONY: crash-matrix
 crash-matrix: ## kill the function at every request of every scenario, and see that a successor ends the job
 	cargo build --locked --quiet --bin $(NAME)
-	cargo run --locked --quiet --example crash_matrix -- $(BINARY)
+	cargo run --locked --quiet --example crash_matrix -- $(BINARY) $(STEP)
 
 $(VENV)/bin/cargo-lambda:
 	python3 -m venv $(VENV)

@@ -14,7 +14,9 @@ const SIDE_BY_SIDE: usize = 16;
 async fn a_job_survives_the_death_of_its_worker_at_every_request() {
     let binary = Path::new(env!("CARGO_BIN_EXE_codepipeline-artifactory"));
     let points = points(Scenario::Folder, requests(binary, Scenario::Folder).await);
-    assert!(points.len() >= 40, "a job takes more requests than {} points tell", points.len());
-    let runs: Vec<_> = points.into_iter().map(|point| survive(binary, point)).collect();
-    stream::iter(runs).buffer_unordered(SIDE_BY_SIDE).collect::<Vec<()>>().await;
+    assert!(points.len() >= 80, "a job takes more requests than {} points tell", points.len());
+    // Each death once; the ways to wake the successor take turns.
+    let sample: Vec<_> = points.iter().enumerate().filter(|(at, _)| at % 3 == (at / 3) % 3).collect();
+    let runs: Vec<_> = sample.into_iter().map(|(_, point)| survive(binary, point)).collect();
+    stream::iter(runs).buffer_unordered(SIDE_BY_SIDE).collect::<Vec<usize>>().await;
 }

@@ -1,5 +1,5 @@
 //! The crash matrix: a scenario is run once to count its requests; then, for each request and each side of it, the real
-//! binary is killed there, a successor is started, and what must hold is checked (design, invariants I1 to I3).
+//! binary is killed there, a successor is started (and perhaps killed, too), and what must hold is checked.
 
 use std::fmt;
 use std::path::Path;
@@ -8,15 +8,18 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::http::Moment;
+use super::lambda::InvocationError;
 use super::pipeline::{JobId, JobResult};
-use super::{DEADLINE, JOURNAL, REPOSITORY, Stack, project};
+use super::{ARTIFACTS, DEADLINE, JOURNAL, REPOSITORY, Stack, project};
 
 /// The invocation that is killed: its lease, which the successor must wait for, is as short as this.
 const DOOMED: Duration = Duration::from_secs(2);
-/// How many invocations a recovery may take.
-const RECOVERIES: usize = 6;
+/// How many invocations a recovery may take, most of which find the lease not over yet.
+const RECOVERIES: usize = 80;
 /// How often the successor looks for the lease to be over.
 const TICK: Duration = Duration::from_millis(250);
+/// Where the report of [`Scenario::Output`] goes.
+const REPORT: &str = "web/Report/0000001";
 
 /// What wakes the successor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +28,13 @@ pub(crate) enum Recovery {
     Event,
     /// The schedule.
     Schedule,
+    /// Both at once, in two processes.
+    Both,
+}
+
+impl Recovery {
+    /// All ways.
+    pub(crate) const ALL: [Self; 3] = [Self::Event, Self::Schedule, Self::Both];
 }
 
 /// What is going on when the worker dies.
@@ -32,61 +42,65 @@ pub(crate) enum Recovery {
 pub(crate) enum Scenario {
     /// One npm package in a folder.
     Folder,
-    /// The same, with an output artifact to write.
+    /// A ready archive.
+    Ready,
+    /// Three workspace members.
+    Workspaces,
+    /// One package, with an output artifact to write.
     Output,
-    /// The package is there already.
+    /// Two jobs with the same package.
     Again,
-    /// Two jobs in the queue.
+    /// Two jobs with different versions.
     TwoJobs,
 }
 
 impl Scenario {
     /// All scenarios.
-    pub(crate) const ALL: [Self; 4] = [Self::Folder, Self::Output, Self::Again, Self::TwoJobs];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Folder, Self::Ready, Self::Workspaces, Self::Output, Self::Again, Self::TwoJobs];
 
     fn jobs(self, stack: &Stack) -> Vec<JobId> {
-        let first = stack.action(project::zipped("1.0.0", ""));
-        match self {
-            Self::Folder => vec![stack.pipeline.queue(first)],
-            Self::Output => {
-                vec![stack.pipeline.queue(first.output("Report", super::ARTIFACTS, "web/Report/0000001"))]
-            }
-            Self::Again => {
-                let again = stack.action(project::zipped("1.0.0", ""));
-                vec![stack.pipeline.queue(first), stack.pipeline.queue(again)]
-            }
-            Self::TwoJobs => {
-                let second = stack.action(project::zipped("1.0.1", ""));
-                vec![stack.pipeline.queue(first), stack.pipeline.queue(second)]
-            }
-        }
+        let one = || stack.action(project::zipped("1.0.0", ""));
+        let actions = match self {
+            Self::Folder => vec![one()],
+            Self::Ready => vec![stack.action(project::ready("node_example", "1.0.0"))],
+            Self::Workspaces => vec![stack.action(project::workspaces(&["one", "two", "three"]))],
+            Self::Output => vec![one().output("Report", ARTIFACTS, REPORT)],
+            Self::Again => vec![one(), one()],
+            Self::TwoJobs => vec![one(), stack.action(project::zipped("1.0.1", ""))],
+        };
+        actions.into_iter().map(|action| stack.pipeline.queue(action)).collect()
     }
 
     fn stored(self) -> &'static [&'static str] {
         match self {
-            Self::Folder | Self::Output | Self::Again => &["node_example/-/node_example-1.0.0.tgz"],
+            Self::Folder | Self::Ready | Self::Output | Self::Again => &["node_example/-/node_example-1.0.0.tgz"],
+            Self::Workspaces => &["one/-/one-1.0.0.tgz", "three/-/three-1.0.0.tgz", "two/-/two-1.0.0.tgz"],
             Self::TwoJobs => &["node_example/-/node_example-1.0.0.tgz", "node_example/-/node_example-1.0.1.tgz"],
         }
     }
 }
 
-/// One point of the matrix.
+/// When a worker dies: at its request with this number, from 0, on this side of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Point {
-    pub(crate) scenario: Scenario,
-    /// The request at which the worker dies, from 0.
+pub(crate) struct Death {
     pub(crate) request: usize,
     pub(crate) moment: Moment,
+}
+
+/// One point of the matrix.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Point {
+    pub(crate) scenario: Scenario,
+    /// The worker's death, and perhaps that of its successor.
+    pub(crate) deaths: Vec<Death>,
     pub(crate) recovery: Recovery,
 }
 
 impl fmt::Display for Point {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{:?}, killed {:?} request {}, woken by {:?}",
-            self.scenario, self.moment, self.request, self.recovery
-        )
+        write!(f, "{:?}, woken by {:?}", self.scenario, self.recovery)?;
+        self.deaths.iter().try_for_each(|death| write!(f, ", killed {:?} request {}", death.moment, death.request))
     }
 }
 
@@ -99,49 +113,89 @@ pub(crate) async fn requests(binary: &Path, scenario: Scenario) -> usize {
     stack.traffic.total()
 }
 
-/// All points of a scenario with so many requests.
-pub(crate) fn points(scenario: Scenario, requests: usize) -> Vec<Point> {
-    let mut points = Vec::new();
-    for request in 0..requests {
-        for moment in [Moment::Before, Moment::After] {
-            for recovery in [Recovery::Event, Recovery::Schedule] {
-                points.push(Point { scenario, request, moment, recovery });
-            }
-        }
-    }
-    points
+/// Every place where a worker that sends so many requests can die.
+pub(crate) fn deaths(requests: usize) -> impl Iterator<Item = Death> {
+    (0..requests).flat_map(|request| [Moment::Before, Moment::After].map(|moment| Death { request, moment }))
 }
 
-/// Kills the worker at this point and sees that all ends as if nothing had happened.
-pub(crate) async fn survive(binary: &Path, point: Point) {
+/// All points with one death.
+pub(crate) fn points(scenario: Scenario, requests: usize) -> Vec<Point> {
+    let recoveries = |death| Recovery::ALL.map(|recovery| Point { scenario, deaths: vec![death], recovery });
+    deaths(requests).flat_map(recoveries).collect()
+}
+
+/// All points where the successor dies as well. It sends no more requests than the first worker and a few.
+pub(crate) fn pairs(scenario: Scenario, requests: usize) -> Vec<Point> {
+    let second = |first| deaths(requests + 4).map(move |second| vec![first, second]);
+    let recovery = |(at, deaths)| Point { scenario, deaths, recovery: Recovery::ALL[at % Recovery::ALL.len()] };
+    deaths(requests).flat_map(second).enumerate().map(recovery).collect()
+}
+
+/// Kills the worker at this point and sees that all ends as if nothing had happened. Returns how many workers died:
+/// a second one may end its work before its hour has come.
+pub(crate) async fn survive(binary: &Path, point: &Point) -> usize {
     let stack = Stack::start(binary).await;
     let jobs = point.scenario.jobs(&stack);
     let event = stack.pipeline.started_event(&jobs[0]);
-    stack.traffic.strike(point.request, point.moment, stack.worker().await.killer());
-    let died = stack.lambda.invoke(event.clone(), DOOMED).await.is_err();
-    let wake = match point.recovery {
-        Recovery::Event => event,
-        Recovery::Schedule => schedule(),
-    };
-    let mut invoked = 0;
-    while !answered(&stack, &jobs) || !stack.s3.keys(JOURNAL, "jobs/").is_empty() {
-        assert!(invoked < RECOVERIES * 10, "{point}: not answered after {invoked} invocations\n{}", stack.logs().await);
-        invoked += 1;
-        // A job that was offered and not taken is offered again after a while.
-        stack.pipeline.advance(Duration::from_secs(15));
-        let answer = stack.reinvoke(wake.clone(), DEADLINE).await;
-        assert!(answer.is_ok(), "{point}: {answer:?}");
-        tokio::time::sleep(TICK).await;
+    let mut killer: Box<dyn Fn() + Send> = Box::new(stack.worker().await.killer());
+    let mut died = 0;
+    for death in &point.deaths {
+        stack.traffic.strike(stack.traffic.total() + death.request, death.moment, killer);
+        died += usize::from(until_death(&stack, point, &jobs, &event, died == 0).await);
+        killer = Box::new(stack.succeed().await);
     }
-    assert!(died, "{point}: the worker was not killed");
+    assert!(died > 0, "{point}: the worker was not killed");
+    if point.recovery == Recovery::Both {
+        drop(stack.succeed().await);
+    }
+    let mut invoked = 0;
+    while !ended(&stack, &jobs) {
+        assert!(invoked < RECOVERIES, "{point}: not answered after {invoked} invocations\n{}", stack.logs().await);
+        invoked += 1;
+        wake(&stack, point, &event, DEADLINE).await.unwrap_or_else(|error| panic!("{point}: {error:?}"));
+    }
     check(&stack, point.scenario, &jobs, &point.to_string()).await;
+    died
 }
 
-fn answered(stack: &Stack, jobs: &[JobId]) -> bool {
-    jobs.iter().all(|job| !matches!(stack.pipeline.result(job), JobResult::Pending { .. }))
+/// Invokes the function until it dies, or until there is nothing left to do for it.
+async fn until_death(stack: &Stack, point: &Point, jobs: &[JobId], event: &Value, first: bool) -> bool {
+    if first {
+        return stack.lambda.invoke(event.clone(), DOOMED).await.is_err();
+    }
+    for _ in 0..RECOVERIES {
+        if ended(stack, jobs) {
+            return false;
+        }
+        if wake(stack, &Point { recovery: Recovery::Schedule, ..point.clone() }, event, DOOMED).await.is_err() {
+            return true;
+        }
+    }
+    panic!("{point}: neither dead nor done\n{}", stack.logs().await);
 }
 
-/// Everything is answered well, once; everything is stored, once; nothing is left.
+async fn wake(stack: &Stack, point: &Point, event: &Value, deadline: Duration) -> Result<(), InvocationError> {
+    // A job that was offered and not taken is offered again after a while.
+    stack.pipeline.advance(Duration::from_secs(15));
+    let invoke = |event: Value| stack.lambda.invoke(event, deadline);
+    match point.recovery {
+        Recovery::Event => drop(invoke(event.clone()).await?),
+        Recovery::Schedule => drop(invoke(schedule()).await?),
+        Recovery::Both => {
+            let (event, schedule) = tokio::join!(invoke(event.clone()), invoke(schedule()));
+            event.and(schedule)?;
+        }
+    }
+    tokio::time::sleep(TICK).await;
+    Ok(())
+}
+
+fn ended(stack: &Stack, jobs: &[JobId]) -> bool {
+    let answered = |job| !matches!(stack.pipeline.result(job), JobResult::Pending { .. });
+    jobs.iter().all(answered) && stack.s3.keys(JOURNAL, "jobs/").is_empty()
+}
+
+/// Everything is answered well; everything is stored as it was planned; nothing is left.
 async fn check(stack: &Stack, scenario: Scenario, jobs: &[JobId], what: &str) {
     for job in jobs {
         let result = stack.pipeline.result(job);
@@ -150,7 +204,7 @@ async fn check(stack: &Stack, scenario: Scenario, jobs: &[JobId], what: &str) {
     assert_eq!(stack.stored(), scenario.stored(), "{what}");
     assert_eq!(stack.s3.keys(JOURNAL, ""), Vec::<String>::new(), "{what}");
     if scenario == Scenario::Output {
-        assert!(stack.s3.get(super::ARTIFACTS, "web/Report/0000001").is_some(), "{what}: no report");
+        assert!(stack.s3.get(ARTIFACTS, REPORT).is_some(), "{what}: no report");
     }
     for file in stack.artifactory.files(REPOSITORY) {
         assert_eq!(file.created_by, super::USER, "{what}");

@@ -160,7 +160,7 @@ impl Stack {
 
     /// The action as a pipeline configures it: npm, the default repository and secret, one input artifact.
     pub(crate) fn action(&self, artifact: impl Into<bytes::Bytes>) -> JobSpec {
-        let key = format!("web/BuildOutpu/{:07x}", self.pipeline.jobs().len());
+        let key = format!("web/BuildOutpu/{:07x}", self.s3.keys(ARTIFACTS, "").len());
         self.s3.put(ARTIFACTS, &key, artifact);
         self.action_on(&key)
     }
@@ -180,14 +180,13 @@ impl Stack {
         self.lambda.invoke(event, DEADLINE).await
     }
 
-    /// Invokes a new process of the function, as Lambda does after the first has died.
-    pub(crate) async fn reinvoke(&self, event: Value, deadline: Duration) -> Result<Value, InvocationError> {
-        let none = self.successors.lock().expect("no test panics while it holds this").is_empty();
-        if none {
-            let successor = Worker::spawn(&self.binary, &self.environment(), &self.lambda).await;
-            self.successors.lock().expect("no test panics while it holds this").push(successor);
-        }
-        self.lambda.invoke(event, deadline).await
+    /// Starts another process of the function, as Lambda does after one has died or beside one that is busy, and
+    /// returns what kills it.
+    pub(crate) async fn succeed(&self) -> impl Fn() + Send + use<> {
+        let successor = Worker::spawn(&self.binary, &self.environment(), &self.lambda).await;
+        let killer = successor.killer();
+        self.successors.lock().expect("no test panics while it holds this").push(successor);
+        killer
     }
 
     /// The action starts, its event wakes the function, and the job ends.

@@ -60,3 +60,29 @@ fn add(zip: &mut ZipWriter<Cursor<Vec<u8>>>, path: &str, mode: u32, content: &[u
     zip.start_file(path, options).expect("a zip in memory can be written");
     zip.write_all(content).expect("a zip in memory can be written");
 }
+
+/// A build that hands over a ready archive, as `npm pack` makes it.
+pub(crate) fn ready(name: &str, version: &str) -> Vec<u8> {
+    let manifest = format!("{{\"name\":\"{name}\",\"version\":\"{version}\"}}");
+    let mut tar = tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default()));
+    let mut header = tar::Header::new_ustar();
+    header.set_size(manifest.len() as u64);
+    header.set_mode(0o644);
+    tar.append_data(&mut header, "package/package.json", manifest.as_bytes()).expect("a tar in memory can be written");
+    let gzip = tar.into_inner().expect("a tar in memory can be finished");
+    let tgz = gzip.finish().expect("a gzip in memory can be finished");
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    add(&mut zip, &format!("{name}-{version}.tgz"), 0o644, &tgz);
+    zip.finish().expect("a zip in memory can be finished").into_inner()
+}
+
+/// A private root with these packages in version 1.0.0 as its workspaces.
+pub(crate) fn workspaces(names: &[&str]) -> Vec<u8> {
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    add(&mut zip, "package.json", 0o644, br#"{"name":"root","private":true,"workspaces":["packages/*"]}"#);
+    for name in names {
+        let manifest = format!("{{\"name\":\"{name}\",\"version\":\"1.0.0\"}}");
+        add(&mut zip, &format!("packages/{name}/package.json"), 0o644, manifest.as_bytes());
+    }
+    zip.finish().expect("a zip in memory can be finished").into_inner()
+}
