@@ -5,6 +5,7 @@ SHELL := /bin/bash
 NAME := codepipeline-artifactory
 TOOLS := .tools
 VENV := $(TOOLS)/deploy
+VERDACCIO := $(TOOLS)/verdaccio
 # cargo-lambda links with zig, which its package brings; with "cargo" it links for this machine alone.
 CARGO_LAMBDA = PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(CURDIR)/$(VENV)/bin/cargo-lambda lambda
 ARCHITECTURE ?= $(shell rustc -vV | sed -n 's/host: \(x86_64\|aarch64\).*/\1/p' | sed 's/aarch64/arm64/')
@@ -25,8 +26,15 @@ stack: ## keep the local services up, and print what `cargo lambda` needs to use
 	cargo run --locked --quiet --example stack
 
 .PHONY: test
-test: ## all tests: needs Rust, Node with npm, Python 3 and the package registries' clients; no AWS, no Docker
+test: $(VERDACCIO)/node_modules/.package-lock.json ## all tests: needs Rust, Node with npm, Python 3 and the package registries' clients; no AWS, no Docker
 	cargo test --locked
+
+# The npm registry that tests/it/verdaccio.rs publishes to. npm writes the file in the target's name when it is done.
+$(VERDACCIO)/node_modules/.package-lock.json: $(addprefix tests/tools/verdaccio/,package.json package-lock.json .npmrc)
+	@command -v npm >/dev/null || { echo "make test: Node with npm is needed" >&2; exit 1; }
+	mkdir -p $(VERDACCIO)
+	cp $^ $(VERDACCIO)
+	cd $(VERDACCIO) && npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
 
 .PHONY: check
 check: format lint test docs templates ## everything that must hold before a commit
