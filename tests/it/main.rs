@@ -17,3 +17,4 @@ mod s3_emulator;
 mod services;
 #[path = "../stack/mod.rs"]
 mod stack;
+mod verdaccio;
