@@ -12,14 +12,17 @@ ARCHITECTURE ?= $(shell rustc -vV | sed -n 's/host: \(x86_64\|aarch64\).*/\1/p' 
 EVENT ?= events/action-started.json
 STACK_NAME ?= codepipeline-artifactory
 
+# Where cargo puts what it builds.
+TARGET = $(shell cargo metadata --locked --format-version 1 --no-deps | python3 -c 'import json,sys; print(json.load(sys.stdin)["target_directory"])')
+
 .PHONY: help
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 22
 
 .PHONY: demo
 demo: ## a pipeline job, from event to `npm install`, on this machine
-	cargo build --locked --quiet --bin $(NAME)
-	cargo run --locked --quiet --example demo -- "$$(cargo metadata --locked --format-version 1 --no-deps | python3 -c 'import json,sys; print(json.load(sys.stdin)["target_directory"])')/debug/$(NAME)"
+	@cargo build --locked --bin $(NAME) --example demo
+	@cargo run --locked --quiet --example demo -- "$(TARGET)/debug/$(NAME)"
 
 .PHONY: stack
 stack: ## keep the local services up, and print what `cargo lambda` needs to use them
@@ -65,7 +68,7 @@ $(TOOLS)/cargo/bin/cargo-deny:
 .PHONY: figures
 figures: ## size of the release binary, and time from its start to the first request for work
 	cargo build --locked --release --bin $(NAME)
-	cargo run --locked --quiet --release --example figures -- "$$(cargo metadata --locked --format-version 1 --no-deps | python3 -c 'import json,sys; print(json.load(sys.stdin)["target_directory"])')/release/$(NAME)"
+	cargo run --locked --quiet --release --example figures -- "$(TARGET)/release/$(NAME)"
 
 $(VENV)/bin/cargo-lambda:
 	python3 -m venv $(VENV)
