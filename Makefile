@@ -5,14 +5,15 @@ SHELL := /bin/bash
 NAME := codepipeline-artifactory
 TOOLS := .tools
 VENV := $(TOOLS)/deploy
+VERDACCIO := $(TOOLS)/verdaccio
 # cargo-lambda links with zig, which its package brings; with "cargo" it links for this machine alone.
 CARGO_LAMBDA = PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(CURDIR)/$(VENV)/bin/cargo-lambda lambda
 ARCHITECTURE ?= $(shell rustc -vV | sed -n 's/host: \(x86_64\|aarch64\).*/\1/p' | sed 's/aarch64/arm64/')
-# Where cargo puts what it builds, as it says itself.
-TARGET = "$$(cargo metadata --locked --format-version 1 --no-deps | python3 -c 'import json,sys; print(json.load(sys.stdin)["target_directory"])')"
-BINARY = $(TARGET)/debug/$(NAME)
 EVENT ?= events/action-started.json
 STACK_NAME ?= codepipeline-artifactory
+
+# Where cargo puts what it builds.
+TARGET = $(shell cargo metadata --locked --format-version 1 --no-deps | python3 -c 'import json,sys; print(json.load(sys.stdin)["target_directory"])')
 
 .PHONY: help
 help: ## list the targets
@@ -20,16 +21,23 @@ help: ## list the targets
 
 .PHONY: demo
 demo: ## a pipeline job, from event to `npm install`, on this machine
-	cargo build --locked --quiet --bin $(NAME)
-	cargo run --locked --quiet --example demo -- $(BINARY)
+	@cargo build --locked --bin $(NAME) --example demo
+	@cargo run --locked --quiet --example demo -- "$(TARGET)/debug/$(NAME)"
 
 .PHONY: stack
 stack: ## keep the local services up, and print what `cargo lambda` needs to use them
 	cargo run --locked --quiet --example stack
 
 .PHONY: test
-test: ## all tests: needs Rust, Node with npm, Python 3 and the package registries' clients; no AWS, no Docker
+test: $(VERDACCIO)/node_modules/.package-lock.json ## all tests: needs Rust, Node with npm, Python 3 and the package registries' clients; no AWS, no Docker
 	cargo test --locked
+
+# The npm registry that tests/it/verdaccio.rs publishes to. npm writes the file in the target's name when it is done.
+$(VERDACCIO)/node_modules/.package-lock.json: $(addprefix tests/tools/verdaccio/,package.json package-lock.json .npmrc)
+	@command -v npm >/dev/null || { echo "make test: Node with npm is needed" >&2; exit 1; }
+	mkdir -p $(VERDACCIO)
+	cp $^ $(VERDACCIO)
+	cd $(VERDACCIO) && npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
 
 .PHONY: check
 check: format lint test docs templates ## everything that must hold before a commit
@@ -60,12 +68,12 @@ $(TOOLS)/cargo/bin/cargo-deny:
 .PHONY: figures
 figures: ## size of the release binary, and time from its start to the first request for work
 	cargo build --locked --release --bin $(NAME)
-	cargo run --locked --quiet --example figures -- $(TARGET)/release/$(NAME)
+	cargo run --locked --quiet --example figures -- "$(TARGET)/release/$(NAME)"
 
 .PHONY: crash-matrix
 crash-matrix: ## kill the function at every request of every scenario, and see that a successor ends the job
 	cargo build --locked --quiet --bin $(NAME)
-	cargo run --locked --quiet --example crash_matrix -- $(BINARY) $(STEP)
+	cargo run --locked --quiet --example crash_matrix -- "$(TARGET)/debug/$(NAME)" $(STEP)
 
 $(VENV)/bin/cargo-lambda:
 	python3 -m venv $(VENV)

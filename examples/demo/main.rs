@@ -13,15 +13,24 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use stack::artifactory::LiveToken;
 use stack::pipeline::{JobResult, JobSpec};
 use stack::{JOURNAL, REPOSITORY, Stack, project};
+
+/// Width of what stands beside the labels.
+const WIDTH: usize = 90;
 
 #[tokio::main]
 async fn main() {
     let worker = std::env::args_os().nth(1).map(PathBuf::from).expect("usage: demo PATH-OF-THE-LAMBDA-BINARY");
     let stack = Stack::start(&worker).await;
 
-    chapter("1", "The services, on this machine");
+    println!(
+        "\nA package goes from a build in CodePipeline to `npm install`. The services are stand-ins on this machine,"
+    );
+    println!("the function is the real one, and so are npm and node. Nothing leaves this machine.");
+
+    chapter("1", "The services");
     line("CodePipeline's job API", &stack.pipeline.url());
     line("Secrets Manager", &stack.secrets.url());
     line("S3", &stack.s3.url());
@@ -34,14 +43,20 @@ async fn main() {
     );
     assert!(started.elapsed() < Duration::from_mins(1), "the function did not start");
 
-    chapter("2", "A build has ended: CodePipeline starts our stage");
+    chapter("2", "A build has ended: CodePipeline starts the action that publishes");
     let build = project::zipped("1.0.3", "");
     line(
-        "the artifact",
-        &format!("{} files, {}: {} and its node_modules", files_in(&build), size(build.len()), project::NAME),
+        "the build's artifact",
+        &format!(
+            "{}, {} files: {} with its tests and node_modules",
+            size(build.len()),
+            files_in(&build),
+            project::NAME
+        ),
     );
     let action = stack.action(build.clone());
     line("the action says", &settings_of(&action));
+    line("the secret holds", &format!("the password of {}; the pipeline never sees it", stack::USER));
     let (answer, result) = tell(&stack, action).await;
 
     chapter("3", "What CodePipeline was told");
@@ -58,14 +73,19 @@ async fn main() {
 
     chapter("4", "What Artifactory holds now");
     for file in stack.artifactory.files(REPOSITORY) {
-        line(REPOSITORY, &format!("{} ({}), by {}", file.path, size(file.content.len()), file.created_by));
-        for (path, mode, length) in inside(&file.content) {
-            line("", &format!("{mode:o}  {length:>6}  {path}"));
+        line(&format!("in {REPOSITORY}"), &file.path);
+        line("", &format!("{}, deployed by {}", size(file.content.len()), file.created_by));
+        for (number, (path, mode, length)) in inside(&file.content).into_iter().enumerate() {
+            let what = if number == 0 { "mode, bytes, path inside" } else { "" };
+            line(what, &format!("{mode:o} {length:>6} {path}"));
         }
     }
+    let before = stack.artifactory.password_seen();
 
     chapter("5", "npm installs it, and node runs it");
     install(&stack);
+    // What npm itself sends is npm's business, and no part of the account in the last chapter.
+    let npms = before.len()..stack.artifactory.password_seen().len();
 
     chapter("6", "Somebody presses Retry: the same build once more");
     let (_, result) = tell(&stack, stack.action(build)).await;
@@ -75,11 +95,16 @@ async fn main() {
     let (_, result) = tell(&stack, stack.action(project::zipped("1.0.3", "\n// changed\n"))).await;
     outcome(&result);
 
-    chapter("8", "What is left behind");
+    chapter("8", "What the function leaves behind");
     line("claims in the journal", &stack.s3.keys(JOURNAL, "jobs/").len().to_string());
-    line("tokens still valid", &stack.artifactory.tokens_live().len().to_string());
-    line("the password was sent to", &distinct(&stack.artifactory.password_seen()).join(", "));
-    println!("\nTo play with it: `make stack`. The log of the function above: set DEMO_LOG=1.");
+    line("tokens still valid", &tokens(&stack.artifactory.tokens_live()));
+    let mut seen = stack.artifactory.password_seen();
+    seen.drain(npms);
+    line("the password went to", &counted(&seen).join(", "));
+
+    println!(
+        "\nTo go on: `make stack` keeps the services up; `DEMO_LOG=1 make demo` shows the function's log as well."
+    );
     #[expect(clippy::disallowed_methods, reason = "an example is not the crate")]
     if std::env::var_os("DEMO_LOG").is_some() {
         println!("\n{}", stack.logs().await);
@@ -123,11 +148,23 @@ fn install(stack: &Stack) {
     std::fs::write(home.path().join("package.json"), "{}").expect("a file can be written there");
     let begun = clock();
     run(home.path(), "npm", &["install", "--no-audit", "--no-fund", "--no-update-notifier", project::NAME]);
-    line("npm install", &format!("{} ms", begun.elapsed().as_millis()));
+    command(&format!("npm install {}", project::NAME), &format!("done after {} ms", begun.elapsed().as_millis()));
     let script = "console.log(require('node_example').ago(0, 60_000))";
-    line(&format!("node -e {script:?}"), run(home.path(), "node", &["-e", script]).trim());
-    let command = run(home.path(), "npx", &["--no", "node_example", "--", "1970-01-01T00:00:00Z"]);
-    line("npx node_example 1970-01-01…", command.trim());
+    command(&format!("node -e \"{script}\""), run(home.path(), "node", &["-e", script]).trim());
+    let said = run(home.path(), "npx", &["--no", "node_example", "--", "1970-01-01T00:00:00Z"]);
+    command("npx node_example 1970-01-01T00:00:00Z", said.trim());
+}
+
+fn tokens(live: &[LiveToken]) -> String {
+    let longest = live.iter().map(|token| token.seconds.expect("every token that we ask for ends")).max();
+    match longest {
+        None => "none".to_owned(),
+        Some(seconds) => format!(
+            "{}, one for each job. Each ends by itself, at most {seconds} seconds after its issue; Artifactory refuses \
+             to revoke tokens that live so short",
+            live.len()
+        ),
+    }
 }
 
 fn run(folder: &Path, program: &str, arguments: &[&str]) -> String {
@@ -171,14 +208,16 @@ fn inside(tgz: &[u8]) -> Vec<(String, u32, u64)> {
     facts.collect()
 }
 
-fn distinct(list: &[String]) -> Vec<String> {
-    let mut seen: Vec<String> = Vec::new();
+/// Each text once, with how often it is there.
+fn counted(list: &[String]) -> Vec<String> {
+    let mut counts: Vec<(&String, usize)> = Vec::new();
     for text in list {
-        if !seen.contains(text) {
-            seen.push(text.clone());
+        match counts.iter_mut().find(|(other, _)| *other == text) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((text, 1)),
         }
     }
-    seen
+    counts.into_iter().map(|(text, count)| format!("{text} ({count} times)")).collect()
 }
 
 fn size(bytes: usize) -> String {
@@ -193,8 +232,32 @@ fn chapter(number: &str, title: &str) {
     println!("\n{number}. {title}");
 }
 
+/// A label and what belongs to it, which goes on below itself where it is long.
 fn line(what: &str, text: &str) {
-    println!("   {what:<26}  {text}");
+    let mut label = what;
+    for piece in folded(text) {
+        println!("   {label:<24}  {}", piece.trim_end());
+        label = "";
+    }
+}
+
+/// A command line and what it printed.
+fn command(line: &str, said: &str) {
+    println!("   $ {line}\n     {said}");
+}
+
+/// The text in lines of a width that terminals have, broken behind blanks and commas.
+fn folded(text: &str) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_inclusive([' ', ',']) {
+        let last = lines.last_mut().expect("there is one from the start");
+        if !last.is_empty() && last.chars().count() + word.trim_end().chars().count() > WIDTH {
+            lines.push(word.to_owned());
+        } else {
+            last.push_str(word);
+        }
+    }
+    lines
 }
 
 #[expect(clippy::disallowed_methods, reason = "the demonstration says how long things took")]

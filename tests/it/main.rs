@@ -19,3 +19,4 @@ mod s3_emulator;
 mod services;
 #[path = "../stack/mod.rs"]
 mod stack;
+mod verdaccio;

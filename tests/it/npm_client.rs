@@ -62,8 +62,13 @@ impl NpmClient {
 
     /// Runs a line of JavaScript in a folder.
     pub(crate) async fn node(&self, folder: &str, code: &str) -> Output {
-        let mut command = self.command("node", folder);
-        command.args(["-e", code]);
+        self.execute("node", folder, &["-e", code]).await
+    }
+
+    /// Runs any program in a folder.
+    pub(crate) async fn execute(&self, program: &str, folder: &str, arguments: &[&str]) -> Output {
+        let mut command = self.command(program, folder);
+        command.args(arguments);
         output(command).await
     }
 
@@ -78,6 +83,9 @@ impl NpmClient {
 }
 
 async fn output(mut command: Command) -> Output {
+    let program = command.get_program().display().to_string();
     let run = tokio::task::spawn_blocking(move || command.output());
-    run.await.expect("the command does not panic").expect("npm and node are installed")
+    run.await.expect("the command does not panic").unwrap_or_else(|error| {
+        panic!("{program} cannot be started ({error}): the tests need Node 20 or later with npm")
+    })
 }

@@ -148,7 +148,7 @@ pub(crate) fn npm(folder: &Path, arguments: &[String]) -> String {
         .env("npm_config_cache", folder.join("cache"))
         .env("npm_config_update_notifier", "false")
         .output()
-        .expect("npm is installed where the tests run");
+        .unwrap_or_else(|error| panic!("npm cannot be started ({error}): the tests need Node 20 or later with npm"));
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }

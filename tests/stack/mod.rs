@@ -19,6 +19,7 @@ pub(crate) mod crash;
 pub(crate) mod http;
 pub(crate) mod lambda;
 pub(crate) mod pipeline;
+pub(crate) mod prefix;
 pub(crate) mod project;
 pub(crate) mod s3;
 pub(crate) mod secrets;
@@ -79,6 +80,7 @@ pub(crate) struct Stack {
     worker: OnceCell<Worker>,
     successors: Mutex<Vec<Worker>>,
     forgiven: Mutex<Forgiven>,
+    kept_secret: Mutex<Vec<String>>,
 }
 
 /// What a test expects to be left behind.
@@ -112,6 +114,7 @@ impl Stack {
             worker: OnceCell::new(),
             successors: Mutex::default(),
             forgiven: Mutex::default(),
+            kept_secret: Mutex::default(),
         };
         stack.artifactory.repository(Repository::local(REPOSITORY, "npm"));
         let may = [Permission::Read, Permission::Deploy];
@@ -247,9 +250,15 @@ impl Stack {
         self.forgive_passwords();
     }
 
+    /// Adds a text that must never be printed, reported or written down.
+    pub(crate) fn keep_secret(&self, text: &str) {
+        self.kept_secret.lock().expect("no test panics while it holds this").push(text.to_owned());
+    }
+
     /// Every text that must never be printed, reported or written down.
     fn secrets(&self) -> Vec<String> {
         let mut secrets = self.artifactory.token_values();
+        secrets.extend(self.kept_secret.lock().expect("no test panics while it holds this").iter().cloned());
         secrets.push(PASSWORD.to_owned());
         secrets.push(s3::FUNCTION_SECRET_ACCESS_KEY.to_owned());
         secrets.extend(self.vault.sessions().into_iter().flat_map(|it| [it.secret_access_key, it.session_token]));
