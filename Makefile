@@ -70,6 +70,11 @@ figures: ## size of the release binary, and time from its start to the first req
 	cargo build --locked --release --bin $(NAME)
 	cargo run --locked --quiet --example figures -- "$(TARGET)/release/$(NAME)"
 
+.PHONY: load
+load: ## two hundred jobs for four processes of the release binary, every event twice
+	cargo build --locked --release --bin $(NAME)
+	cargo run --locked --quiet --example load -- "$(TARGET)/release/$(NAME)"
+
 .PHONY: crash-matrix
 crash-matrix: ## kill the function at every request of every scenario, and see that a successor ends the job
 	cargo build --locked --quiet --bin $(NAME)

@@ -9,6 +9,7 @@
 mod artifactory_emulator;
 mod crash;
 mod documents;
+mod load;
 #[path = "../make.rs"]
 mod make;
 mod npm_client;

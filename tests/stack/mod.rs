@@ -18,6 +18,7 @@ pub(crate) mod aws;
 pub(crate) mod crash;
 pub(crate) mod http;
 pub(crate) mod lambda;
+pub(crate) mod load;
 pub(crate) mod pipeline;
 pub(crate) mod prefix;
 pub(crate) mod project;
@@ -190,6 +191,19 @@ impl Stack {
         let killer = successor.killer();
         self.successors.lock().expect("no test panics while it holds this").push(successor);
         killer
+    }
+
+    /// The most memory that any process of the function has held, in kB, as Linux counts it.
+    pub(crate) async fn peak_memory(&self) -> u64 {
+        let first = self.worker().await.id();
+        let successors = self.successors.lock().expect("no test panics while it holds this");
+        let ids = successors.iter().map(Worker::id).chain([first]).flatten();
+        let peak = |id: u32| {
+            let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+            let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
+            line.trim().trim_end_matches(" kB").parse().unwrap_or(0)
+        };
+        ids.map(peak).max().unwrap_or(0)
     }
 
     /// The action starts, its event wakes the function, and the job ends.
