@@ -7,6 +7,7 @@
 )]
 
 mod artifactory_emulator;
+mod jobs;
 #[path = "../make.rs"]
 mod make;
 mod npm_client;
@@ -14,6 +15,7 @@ mod npm_pack;
 mod npm_publish;
 mod registry;
 mod s3_emulator;
+mod scene;
 mod services;
 #[path = "../stack/mod.rs"]
 mod stack;

@@ -18,6 +18,7 @@ use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio::task::{JoinHandle, JoinSet};
 
 /// What every handler answers with: a body that may be streamed.
@@ -108,7 +109,11 @@ pub(crate) struct Seen {
 pub(crate) struct Traffic {
     seen: Arc<Mutex<Vec<Seen>>>,
     rules: Arc<Mutex<Vec<Rule>>>,
+    changed: Arc<Notify>,
 }
+
+/// How long a test waits for a request that is about to come.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 impl Traffic {
     /// Applies `fault` to the next `times` requests of `service` whose path contains `what` (or whose
@@ -140,8 +145,25 @@ impl Traffic {
             .count()
     }
 
+    /// Waits until `service` has had so many requests of this kind (see [`Traffic::count`]).
+    pub(crate) async fn wait_for(&self, service: &str, method: &Method, what: &str, count: usize) {
+        let waiting = async {
+            loop {
+                let mut changed = std::pin::pin!(self.changed.notified());
+                changed.as_mut().enable();
+                if self.count(service, method, what) >= count {
+                    return;
+                }
+                changed.await;
+            }
+        };
+        let waited = tokio::time::timeout(PATIENCE, waiting).await;
+        assert!(waited.is_ok(), "{service} had no {count} requests {method} {what} after {PATIENCE:?}");
+    }
+
     fn record(&self, service: &'static str, request: &Request) -> Option<Fault> {
         self.seen.lock().expect("no test panics while it holds this").push(Seen { service, request: request.clone() });
+        self.changed.notify_waiters();
         let mut rules = self.rules.lock().expect("no test panics while it holds this");
         for rule in rules.iter_mut() {
             let applies = rule.service == service
