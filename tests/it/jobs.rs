@@ -22,8 +22,8 @@ async fn every_event_wakes_the_function_whatever_it_says() {
     let stack = stack().await;
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("events");
     let samples = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let mut events: Vec<(String, Value)> =
-        samples.filter(|name| name.ends_with(".json")).map(|name| (name.clone(), event(&name))).collect();
+    let samples = samples.filter(|name| name != "README.md");
+    let mut events: Vec<(String, Value)> = samples.map(|name| (name.clone(), event(&name))).collect();
     assert_eq!(events.len(), 5, "a sample event came or went: {events:?}");
     for broken in [json!("text"), json!([]), json!(17), json!(null), json!(true), json!({ "source": 1 })] {
         events.push((broken.to_string(), broken));

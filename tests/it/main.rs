@@ -11,6 +11,7 @@ mod jobs;
 #[path = "../make.rs"]
 mod make;
 mod npm_client;
+mod npm_jobs;
 mod npm_pack;
 mod npm_publish;
 mod registry;

@@ -36,8 +36,7 @@ pub(crate) fn package(name: &str, version: &str) -> Vec<u8> {
 
 /// Path of an npm package in its repository.
 pub(crate) fn path(name: &str, version: &str) -> String {
-    let file = name.rsplit_once('/').map_or(name, |(_, file)| file);
-    format!("{name}/-/{file}-{version}.tgz")
+    format!("{name}/-/{name}-{version}.tgz")
 }
 
 /// One of the sample events.
