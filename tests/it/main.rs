@@ -7,6 +7,7 @@
 )]
 
 mod artifactory_emulator;
+mod credentials;
 mod jobs;
 #[path = "../make.rs"]
 mod make;

@@ -237,6 +237,7 @@ impl Stack {
     fn secrets(&self) -> Vec<String> {
         let mut secrets = self.artifactory.token_values();
         secrets.push(PASSWORD.to_owned());
+        secrets.extend(self.artifactory.passwords());
         secrets.push(s3::FUNCTION_SECRET_ACCESS_KEY.to_owned());
         secrets.extend(self.vault.sessions().into_iter().flat_map(|it| [it.secret_access_key, it.session_token]));
         secrets
