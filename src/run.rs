@@ -212,7 +212,9 @@ impl Run<'_> {
         let settings = &self.services.settings;
         let action = ActionConfig::parse(&self.job.configuration, &self.job.run, settings.allow_http)
             .map_err(Failure::Config)?;
-        self.progress.place = Some(format!("{} at {}", action.target.repository, action.target.base));
+        let secret = action.secret_id.as_ref().or(settings.default_secret_id.as_ref());
+        let secret = secret.map(|id| format!(", with the secret {id}")).unwrap_or_default();
+        self.progress.place = Some(format!("{} at {}{secret}", action.target.repository, action.target.base));
         let secret = self.secret(&action, Freshness::Cached).await?;
         let plan = self.plan(&action).await?;
         self.progress.unpublished = plan.packages().iter().map(|package| package.of.clone()).collect();

@@ -40,7 +40,7 @@ async fn a_build_with_its_node_modules_is_one_package() {
     let stack = stack().await;
     let result = publish(&stack, stack.action(project::zipped("1.0.3", ""))).await;
     let stored = path(project::NAME, "1.0.3");
-    assert_eq!(stack.stored(), [stored.clone()]);
+    assert_eq!(stack.stored(), std::slice::from_ref(&stored));
     assert_eq!(
         inside(&stack, &stored).into_iter().collect::<Vec<_>>(),
         ["README.md", "bin/node_example.js", "index.js", "package.json"].map(|file| format!("package/{file}"))
@@ -74,7 +74,7 @@ async fn a_scoped_package_and_its_dist_tag() {
     let action = stack.action(package("@acme/right", "2.0.0-rc.1")).configuration("Options", "tag=next");
     let result = publish(&stack, action).await;
     let stored = path("@acme/right", "2.0.0-rc.1");
-    assert_eq!(stack.stored(), [stored.clone()]);
+    assert_eq!(stack.stored(), std::slice::from_ref(&stored));
     assert_eq!(property(&stack, &stored, "npm.disttag"), ["next"]);
     let url = &variables(&result)["ArtifactUrl"];
     assert_eq!(scene::steady(&stack, url), format!("http://artifactory/artifactory/npm-local/{stored}"));
@@ -114,7 +114,7 @@ async fn several_packages_and_only_those_that_files_selects() {
     let result = publish(&stack, stack.action(zip)).await;
     assert_eq!(stack.stored().len(), 3);
     let JobResult::Succeeded { summary, .. } = &result else { unreachable!("it succeeded") };
-    insta::assert_snapshot!(scene::steady(&stack, summary.as_ref().unwrap()), @"Published 1 of 3 packages to npm-local at http://artifactory, 2 were there already: @acme/up@1.0.0 (already there), left@1.0.0 (already there), right@1.0.0");
+    insta::assert_snapshot!(scene::steady(&stack, summary.as_ref().unwrap()), @"Published 1 of 3 packages to npm-local at http://artifactory, 2 already there: @acme/up@1.0.0 (already there), left@1.0.0 (already there), right@1.0.0");
     assert_eq!([&variables(&result)["PackageCount"], &variables(&result)["SkippedCount"]], ["3", "2"]);
 }
 
@@ -188,8 +188,8 @@ async fn existing_fail_refuses_even_the_same_content() {
     let (kind, message) = failure(result);
     assert_eq!(kind, "JobFailed");
     insta::assert_snapshot!(scene::steady(&stack, &message), @r"
-    In the repository already: left@1.0.0.
-    Target: npm-local at http://artifactory.
+    In the repository already, with the same content, while Options say existing=fail: left@1.0.0.
+    Target: npm-local at http://artifactory, with the secret codepipeline-artifactory/default.
     Nothing was published; not published: left@1.0.0.
     What to do: Raise the version, or let identical versions pass with existing=skip-identical.
     Log: request id RUN.
