@@ -15,6 +15,7 @@ mod npm_client;
 mod npm_jobs;
 mod npm_pack;
 mod npm_publish;
+mod refusals;
 mod registry;
 mod s3_emulator;
 mod scene;
