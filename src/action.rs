@@ -78,9 +78,8 @@ pub enum ConfigError {
     Unknown(Vec<String>),
     /// The origin's plaintext password.
     #[error(
-        "the action's configuration has a Password: passwords do not belong into a pipeline. Put it into Secrets \
-         Manager, name that secret in SecretId, remove Password from the action, and change the password, since \
-         everybody who could read the pipeline has seen it"
+        "the action's configuration has a Password; passwords do not belong into a pipeline, where everybody who can \
+         read it sees them, but into the secret that SecretId names"
     )]
     Password,
     /// A package type that is not there.

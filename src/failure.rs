@@ -18,6 +18,11 @@ use crate::plan::PlanError;
 use crate::registry::url::{Base, BaseError, RepoKey, RepoPath};
 use crate::registry::{Class, RegistryError};
 
+/// How many characters of a message may say what went wrong; the rest is for what was published and what to do.
+const MOST_OF_A_CAUSE: usize = 2_000;
+/// How many characters the names of packages may take, of those that are published and of those that are not.
+const MOST_OF_A_LIST: usize = 1_000;
+
 /// Why a job failed.
 #[derive(Debug, Error)]
 pub enum Failure {
@@ -97,7 +102,7 @@ pub enum Failure {
         source: ArchiveError,
     },
     /// The packages of an artifact cannot be published.
-    #[error("input artifact {artifact}: {source}")]
+    #[error("{}", in_artifact(artifact, source))]
     Package {
         /// The artifact's name.
         artifact: String,
@@ -119,10 +124,10 @@ pub enum Failure {
     #[error("{} in the repository with other content: {}", if .0.len() == 1 { "this version is" } else { "these versions are" }, list(.0))]
     Conflicts(Vec<Conflict>),
     /// Versions that are there, and the action says `existing=fail`.
-    #[error("in the repository already: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
+    #[error("in the repository already, with the same content, while Options say existing=fail: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
     Exists(Vec<Coordinates>),
     /// Artifactory refused or failed.
-    #[error("{}{source}", of.as_ref().map(|of| format!("{of}: ")).unwrap_or_default())]
+    #[error("{}{source}", of.as_ref().map(|of| format!("package {of}: ")).unwrap_or_default())]
     Registry {
         /// The package, where it was about one.
         of: Option<Coordinates>,
@@ -198,6 +203,9 @@ impl Failure {
                 Meaning::NotFound | Meaning::Invalid | Meaning::Condition => FailureType::ConfigurationError,
                 Meaning::Throttled | Meaning::Unavailable => FailureType::SystemUnavailable,
             },
+            Self::Output { source: ArtifactError::S3 { source, .. }, .. } if source.meaning == Meaning::NotFound => {
+                FailureType::ConfigurationError
+            }
             Self::Input { source, .. } | Self::Output { source, .. } => artifact_kind(source),
             Self::Archive { .. }
             | Self::Package { .. }
@@ -218,8 +226,8 @@ impl Failure {
     /// What to do about it.
     fn remedy(&self) -> String {
         match self {
-            Self::Config(ConfigError::Password) => "Move the password as described; the migration takes one edit of the action.".to_owned(),
-            Self::Config(_) => "Correct the action's configuration in the pipeline, then retry the stage.".to_owned(),
+            Self::Config(ConfigError::Password) => "Put user and password into a secret in Secrets Manager, name it in SecretId, remove Password from the action, and change the password.".to_owned(),
+            Self::Config(_) => "Correct the action's configuration in the pipeline, then release the change again.".to_owned(),
             Self::NoSecret => "Name a secret in the action's SecretId, or set the stack's parameter for a default secret.".to_owned(),
             Self::SecretUnread { source, .. } => match source.meaning {
                 Meaning::Denied | Meaning::Expired => {
@@ -235,10 +243,11 @@ impl Failure {
             Self::Unbound { .. } => "Put \"url\" into the secret, or set the stack's ArtifactoryUrl.".to_owned(),
             Self::BoundElsewhere { .. } => "Correct ArtifactoryHost, or use a secret that belongs to that Artifactory.".to_owned(),
             Self::NoInput => "Give the action an input artifact: the output of the build.".to_owned(),
-            Self::Input { source, .. } | Self::Output { source, .. } => artifact_remedy(source),
+            Self::Output { .. } => "Check the pipeline's artifact store, its encryption key and the rights of the pipeline's role, then retry the stage: what is published already is left as it is.".to_owned(),
+            Self::Input { source, .. } => artifact_remedy(source),
             Self::Archive { .. } => "Change what the build hands over, then release the change again.".to_owned(),
             Self::Package { source, .. } => match source {
-                PackageError::Refused { remedy, .. } => remedy.clone(),
+                PackageError::Refused { remedy, .. } => sentence(remedy),
                 PackageError::NothingFound { .. } => "Check the build's artifacts (base-directory and files in its buildspec), the action's TypeOfArtifact and Files.".to_owned(),
                 PackageError::Option { .. } => "Correct Options in the action's configuration.".to_owned(),
                 PackageError::Archive(_) => "Change what the build hands over, then release the change again.".to_owned(),
@@ -259,30 +268,65 @@ impl Failure {
 
     /// Everything that a person needs: what failed, where, what was and was not published, what to do.
     pub fn message(&self, progress: &Progress, external_execution_id: &str) -> String {
-        let mut text = sentence(&chain(self));
+        let mut text = shortened(&sentence(&chain(self)));
         if let Some(place) = &progress.place {
             let _ = write!(text, "\nTarget: {place}.");
         }
-        let names = |list: &[Coordinates]| {
-            let shown: Vec<String> = list.iter().take(20).map(ToString::to_string).collect();
-            let more = if list.len() > 20 { format!(" and {} more", list.len() - 20) } else { String::new() };
-            format!("{}{more}", shown.join(", "))
-        };
-        match (progress.published.as_slice(), progress.unpublished.as_slice()) {
-            ([], []) => text.push_str("\nNothing was published."),
-            ([], left) => {
-                let _ = write!(text, "\nNothing was published; not published: {}.", names(left));
-            }
-            (done, []) => {
-                let _ = write!(text, "\nPublished all the same: {}.", names(done));
-            }
-            (done, left) => {
-                let _ = write!(text, "\nPublished before: {}. Not published: {}.", names(done), names(left));
-            }
-        }
+        let _ = write!(text, "\n{}", self.published(progress));
         let _ = write!(text, "\nWhat to do: {}", self.remedy());
         let _ = write!(text, "\nLog: request id {external_execution_id}.");
         text
+    }
+
+    /// What is and what is not in the repository now, in words.
+    fn published(&self, progress: &Progress) -> String {
+        let names = |list: &[&Coordinates]| {
+            let mut room = MOST_OF_A_LIST;
+            let fits = |name: &String| {
+                room = room.saturating_sub(name.chars().count());
+                room > 0
+            };
+            let shown: Vec<String> = list.iter().map(ToString::to_string).take(20).take_while(fits).collect();
+            match list.len() - shown.len() {
+                0 => shown.join(", "),
+                more => format!("{} and {more} more", shown.join(", ")),
+            }
+        };
+        let doubtful = match self {
+            Self::Registry { of: Some(of), source } if source.may_have_stored() => Some(of),
+            _ => None,
+        };
+        let done: Vec<&Coordinates> = progress.published.iter().collect();
+        let left: Vec<&Coordinates> = progress.unpublished.iter().filter(|of| Some(*of) != doubtful).collect();
+        let mut sentences = Vec::new();
+        if !done.is_empty() {
+            sentences.push(format!("Published all the same: {}.", names(&done)));
+        }
+        if let Some(of) = doubtful {
+            sentences.push(format!("May be stored nevertheless: {of}."));
+        }
+        match (sentences.is_empty(), left.is_empty()) {
+            (true, true) => sentences.push("Nothing was published.".to_owned()),
+            (true, false) => sentences.push(format!("Nothing was published; not published: {}.", names(&left))),
+            (false, true) => {}
+            (false, false) => sentences.push(format!("Not published: {}.", names(&left))),
+        }
+        sentences.join(" ")
+    }
+}
+
+fn in_artifact(artifact: &str, error: &PackageError) -> String {
+    match error {
+        PackageError::Archive(_) => format!("the input artifact {artifact} {error}"),
+        _ => format!("input artifact {artifact}: {error}"),
+    }
+}
+
+/// A text that leaves room for what must be said after it.
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(MOST_OF_A_CAUSE) {
+        None => text.to_owned(),
+        Some(_) => text.chars().take(MOST_OF_A_CAUSE).chain(['…']).collect(),
     }
 }
 
@@ -316,10 +360,13 @@ fn artifact_remedy(error: &ArtifactError) -> String {
         ArtifactError::Spool { .. } => "Raise the stack's ephemeral storage, then retry the stage.",
         ArtifactError::S3 { source, .. } => match source.meaning {
             Meaning::NotFound => "The object is gone (artifact stores expire): release the change again instead of retrying the stage.",
-            Meaning::Denied | Meaning::Expired => "Rights on artifacts belong to the pipeline's role: check its policy, the bucket's policy and the KMS key. S3 also says so of an object that is gone.",
+            Meaning::Denied | Meaning::Expired => "Rights on artifacts belong to the pipeline's role: check its policy, the bucket's policy and the KMS key. S3 gives the same answer for an object that is gone: then release the change again.",
             Meaning::Condition | Meaning::Invalid => "Check the pipeline's artifact store and its encryption key.",
             Meaning::Throttled | Meaning::Unavailable => "Retry the stage.",
         },
     }
     .to_owned()
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,7 +30,7 @@ pub struct Plan {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
     /// Two packages of one job that would be the same version of the same package.
-    #[error("{0} is in the artifacts twice with different content")]
+    #[error("the package {0} is in the artifacts twice with different content")]
     Twice(Coordinates),
     /// A property that cannot be set on a file.
     #[error("Properties {source}")]

@@ -147,7 +147,7 @@ impl Published {
             1 if skipped == 1 => format!("{names}: the same content is in {place}"),
             1 => format!("Published {names} to {place}"),
             count => format!(
-                "Published {} of {count} packages to {place}, {skipped} were there already: {names}",
+                "Published {} of {count} packages to {place}, {skipped} already there: {names}",
                 count - skipped
             ),
         }
@@ -265,7 +265,7 @@ mod tests {
         let summary = |states: &[FileState]| published(states).report("run").summary;
         insta::assert_snapshot!(summary(&[Stored]), @"Published left-0@1.0.0 to npm-local at https://acme.jfrog.io");
         insta::assert_snapshot!(summary(&[Skipped]), @"left-0@1.0.0 (already there): the same content is in npm-local at https://acme.jfrog.io");
-        insta::assert_snapshot!(summary(&[Stored, Skipped]), @"Published 1 of 2 packages to npm-local at https://acme.jfrog.io, 1 were there already: left-0@1.0.0, left-1@1.0.0 (already there)");
+        insta::assert_snapshot!(summary(&[Stored, Skipped]), @"Published 1 of 2 packages to npm-local at https://acme.jfrog.io, 1 already there: left-0@1.0.0, left-1@1.0.0 (already there)");
         insta::assert_snapshot!(summary(&[Planned]), @"Dry run, nothing was sent. Would publish to npm-local at https://acme.jfrog.io: left-0@1.0.0");
     }
 

@@ -19,6 +19,7 @@ use crate::deadline::{Deadline, Stopwatch};
 use crate::failure::{Conflict, Failure, Progress};
 use crate::job::{ArtifactLocation, Job};
 use crate::kind::PackageError;
+use crate::package::Coordinates;
 use crate::plan::{PackagePlan, Plan};
 use crate::registry::url::Base;
 use crate::registry::{Found, Http, Registry, RegistryError, RepositoryClass, RepositoryFacts, Sent};
@@ -175,16 +176,20 @@ impl<F: Into<Failure>> From<F> for Stop {
 
 impl Stop {
     fn registry(source: RegistryError, of: Option<&PackagePlan>) -> Self {
+        Self::about(of.map(|package| package.of.clone()), source)
+    }
+
+    fn about(of: Option<Coordinates>, source: RegistryError) -> Self {
         match source {
             RegistryError::OutOfTime { .. } => Self::Unfinished,
-            source => Self::Failed(Failure::Registry { of: of.map(|package| package.of.clone()), source }),
+            source => Self::Failed(Failure::Registry { of, source }),
         }
     }
 }
 
 /// Runs one job to its end, or until time is short.
 pub async fn run(services: &Services, job: Job, effort: Effort, hold: &mut Hold<'_>, deadline: Deadline) -> Ended {
-    let mut run = Run { services, job, deadline, progress: Progress::default() };
+    let mut run = Run { services, job, deadline, progress: Progress::default(), credential: None };
     match Box::pin(run.publish(effort, hold)).await {
         Ok(published) => Ended::Published(published),
         Err(Stop::Unfinished) => Ended::Unfinished,
@@ -198,6 +203,8 @@ struct Run<'a> {
     job: Job,
     deadline: Deadline,
     progress: Progress,
+    /// What we signed in with, as long as the secret may be read once more after a 401.
+    credential: Option<Credential>,
 }
 
 impl Run<'_> {
@@ -205,7 +212,9 @@ impl Run<'_> {
         let settings = &self.services.settings;
         let action = ActionConfig::parse(&self.job.configuration, &self.job.run, settings.allow_http)
             .map_err(Failure::Config)?;
-        self.progress.place = Some(format!("{} at {}", action.target.repository, action.target.base));
+        let secret = action.secret_id.as_ref().or(settings.default_secret_id.as_ref());
+        let secret = secret.map(|id| format!(", with the secret {id}")).unwrap_or_default();
+        self.progress.place = Some(format!("{} at {}{secret}", action.target.repository, action.target.base));
         let secret = self.secret(&action, Freshness::Cached).await?;
         let plan = self.plan(&action).await?;
         self.progress.unpublished = plan.packages().iter().map(|package| package.of.clone()).collect();
@@ -342,16 +351,30 @@ impl Run<'_> {
     }
 
     /// Signs in. A refused credential may have been rotated a moment ago: the secret is read once more.
-    async fn connect(&self, action: &ActionConfig, credential: Credential) -> Result<Registry, Stop> {
-        let (http, base) = (&self.services.http, &action.target.base);
-        match Registry::connect(http, base, &credential, self.deadline).await {
-            Err(RegistryError::Unauthorized(_)) => {
-                let credential = self.secret(action, Freshness::Reread).await?;
-                let again = Registry::connect(http, base, &credential, self.deadline).await;
-                again.map_err(|error| Stop::registry(error, None))
-            }
-            outcome => outcome.map_err(|error| Stop::registry(error, None)),
+    async fn connect(&mut self, action: &ActionConfig, credential: Credential) -> Result<Registry, Stop> {
+        let connected = Registry::connect(&self.services.http, &action.target.base, &credential, self.deadline).await;
+        self.credential = Some(credential);
+        match connected {
+            Err(refused @ RegistryError::Unauthorized(_)) => self.connect_again(action, None, refused).await,
+            connected => connected.map_err(|error| Stop::about(None, error)),
         }
+    }
+
+    /// After a 401: signs in with what the secret holds now, once in a job. The same credential is not tried again:
+    /// Artifactory counts wrong passwords and locks the user.
+    async fn connect_again(
+        &mut self,
+        action: &ActionConfig,
+        of: Option<Coordinates>,
+        refused: RegistryError,
+    ) -> Result<Registry, Stop> {
+        let Some(used) = self.credential.take() else { return Err(Stop::about(of, refused)) };
+        let credential = self.secret(action, Freshness::Reread).await?;
+        if credential == used {
+            return Err(Stop::about(of, refused));
+        }
+        let again = Registry::connect(&self.services.http, &action.target.base, &credential, self.deadline).await;
+        again.map_err(|error| Stop::about(of, error))
     }
 
     /// Looks at everything first, then sends what is missing, in the plan's order.
@@ -367,7 +390,15 @@ impl Run<'_> {
         fitting(action, registry.repository(repository).await.map_err(|error| Stop::registry(error, None))?)?;
         hold.follow(plan.digest());
         let done = hold.done;
-        let found = self.look(action, plan, registry).await?;
+        let found = match self.look(action, plan, registry).await {
+            // A token out of the secret meets its first judge here: signing in asked nobody.
+            Err(Stop::Failed(Failure::Registry { of, source: refused @ RegistryError::Unauthorized(_) })) => {
+                let renewed = self.connect_again(action, of, refused).await?;
+                std::mem::replace(registry, renewed).disconnect().await;
+                self.look(action, plan, registry).await?
+            }
+            found => found?,
+        };
         refuse_conflicts(action, plan, &found, done)?;
         if let Effort::LookOnly { deaths } = effort
             && found.iter().any(|found| !matches!(found, Found::Same(_)))
@@ -411,7 +442,7 @@ impl Run<'_> {
     }
 
     async fn send_step(
-        &self,
+        &mut self,
         action: &ActionConfig,
         package: &PackagePlan,
         step: &Step,
@@ -419,12 +450,8 @@ impl Run<'_> {
     ) -> Result<FileState, Stop> {
         let repository = &action.target.repository;
         let sent = match registry.send(repository, step, self.deadline).await {
-            Err(RegistryError::Unauthorized(_)) => {
-                // The secret may have been rotated under us: sign in anew, once.
-                let credential = self.secret(action, Freshness::Reread).await?;
-                let renewed =
-                    Registry::connect(&self.services.http, &action.target.base, &credential, self.deadline).await;
-                let renewed = renewed.map_err(|error| Stop::registry(error, Some(package)))?;
+            Err(refused @ RegistryError::Unauthorized(_)) => {
+                let renewed = self.connect_again(action, Some(package.of.clone()), refused).await?;
                 std::mem::replace(registry, renewed).disconnect().await;
                 registry.send(repository, step, self.deadline).await
             }

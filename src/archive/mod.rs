@@ -35,7 +35,7 @@ pub enum ArchiveError {
     #[error("is not a zip: {0}")]
     NotAZip(String),
     /// An entry whose name could lead out of the artifact, or that is there twice.
-    #[error("entry {entry:?} {problem}")]
+    #[error("has an entry {entry:?} that {problem}")]
     Name {
         /// The entry's name as the artifact spells it.
         entry: String,
@@ -46,7 +46,7 @@ pub enum ArchiveError {
     #[error("has {0}")]
     TooMany(String),
     /// More bytes than the limit that is named.
-    #[error("entry {entry:?} is too large: {size} bytes, the limit is {limit}")]
+    #[error("has an entry {entry:?} that is too large: {size} bytes, the limit is {limit}")]
     TooLarge {
         /// The entry's name.
         entry: String,
@@ -59,7 +59,7 @@ pub enum ArchiveError {
     #[error("would inflate to more than {MAX_INFLATED} bytes")]
     Inflated,
     /// Encrypted, or compressed by a method other than deflate.
-    #[error("entry {entry:?} cannot be read: {problem}")]
+    #[error("has an entry {entry:?} that cannot be read: {problem}")]
     Unsupported {
         /// The entry's name.
         entry: String,
@@ -67,7 +67,7 @@ pub enum ArchiveError {
         problem: String,
     },
     /// The bytes do not arrive, or are not what the directory says.
-    #[error("entry {entry:?} cannot be read")]
+    #[error("has an entry {entry:?} that cannot be read")]
     Read {
         /// The entry's name.
         entry: String,

@@ -56,7 +56,7 @@ pub enum PackageError {
         looked_for: String,
     },
     /// A package that must not or cannot be published as it is.
-    #[error("{path}: {problem}")]
+    #[error("{path} {problem}")]
     Refused {
         /// Where in the artifact.
         path: String,

@@ -180,7 +180,7 @@ pub enum RegistryError {
         problem: String,
     },
     /// Our own bytes could not be read while they were sent.
-    #[error(transparent)]
+    #[error("the artifact {0}")]
     Body(#[from] ArchiveError),
     /// The HTTP client cannot be made.
     #[error(transparent)]
@@ -251,7 +251,7 @@ impl RegistryError {
                 "Check RepoKey and ArtifactoryHost; Artifactory also answers 404 to users who may not see a repository."
             }
             Self::Rejected(at) => match at.status {
-                Some(400 | 422) => "The server finds the package, its path or its properties invalid.",
+                Some(400 | 422) => "Change what the server finds invalid: the package, its path or its properties.",
                 Some(405) => {
                     "Publish to a local repository of the package's type, or a virtual one with a default \
                      deployment repository; a proxy that decodes %2f causes this too."
@@ -259,15 +259,21 @@ impl RegistryError {
                 Some(406 | 415) => "Check that RepoKey is a repository of the package's type.",
                 Some(407) => "Give the function a proxy that lets it through.",
                 Some(409) => {
-                    "The repository's rules do not fit the package: snapshots and releases, layout, or checksums."
+                    "Check the repository's rules against the package: snapshots and releases, layout, checksums."
                 }
-                Some(411) => "A proxy in between wants requests in another form.",
+                Some(411) => "Check the proxy in between, which wants requests in another form.",
                 Some(413) => "Raise the upload limit of Artifactory or of the proxy before it.",
                 _ => "",
             },
             Self::Redirected(_) => "Put the final address into ArtifactoryHost: no credential follows a redirect.",
             Self::Unintelligible { .. } => "Check ArtifactoryHost: what answers there is not Artifactory.",
-            Self::Unavailable { .. } => "Retry the stage when Artifactory is healthy again.",
+            Self::Unavailable { cause: Some(NetworkError::Connect(_)), .. } => {
+                "Check that ArtifactoryHost is right and that the function can reach it (DNS, network, proxy, \
+                 certificate); if it can, retry the stage later."
+            }
+            Self::Unavailable { .. } => {
+                "Retry the stage when Artifactory is healthy again; what is stored already counts as published."
+            }
             Self::Conflict { .. } => {
                 "A published version is never changed: raise the version, or delete the existing one first."
             }
@@ -277,7 +283,29 @@ impl RegistryError {
             Self::NotStored { seen: Seen::Other(_) | Seen::Nothing, .. } => {
                 "See Artifactory's log; a plugin, a proxy or a replication may have changed or moved the file."
             }
-            Self::OutOfTime { .. } | Self::Unsendable { .. } | Self::Body(_) | Self::Client(_) => "",
+            Self::Unsendable { .. } => "Change the name or the value that cannot be sent.",
+            Self::Body(_) => "Change what the build hands over, then release the change again.",
+            Self::Client(_) => "Check the stack's CA_CERTIFICATES and proxy settings.",
+            Self::OutOfTime { .. } => "",
+        }
+    }
+
+    /// Whether the file may be in the repository all the same.
+    pub fn may_have_stored(&self) -> bool {
+        match self {
+            Self::NotStored { .. } => true,
+            Self::Unavailable { at, .. } => matches!(at.purpose, Purpose::Send | Purpose::Properties),
+            Self::Unauthorized(at)
+            | Self::Forbidden(at)
+            | Self::NotFound(at)
+            | Self::Rejected(at)
+            | Self::Redirected(at)
+            | Self::Unintelligible { at, .. } => at.purpose == Purpose::Properties,
+            Self::OutOfTime { .. }
+            | Self::Conflict { .. }
+            | Self::Unsendable { .. }
+            | Self::Body(_)
+            | Self::Client(_) => false,
         }
     }
 

@@ -18,5 +18,6 @@ async fn a_job_survives_the_death_of_its_worker_at_every_request() {
     // An event that finds nothing asks again for five seconds; the schedule is quicker.
     let sample = points.iter().filter(|point| point.recovery == Recovery::Schedule);
     let runs: Vec<_> = sample.map(|point| survive(binary, point)).collect();
-    stream::iter(runs).buffer_unordered(SIDE_BY_SIDE).collect::<Vec<usize>>().await;
+    let died = stream::iter(runs).buffer_unordered(SIDE_BY_SIDE).collect::<Vec<usize>>().await;
+    assert!(died.iter().all(|died| *died == 1), "at some points the worker was not killed: {died:?}");
 }

@@ -8,15 +8,20 @@
 
 mod artifactory_emulator;
 mod crash;
+mod credentials;
 mod documents;
+mod jobs;
 mod load;
 #[path = "../make.rs"]
 mod make;
 mod npm_client;
+mod npm_jobs;
 mod npm_pack;
 mod npm_publish;
+mod refusals;
 mod registry;
 mod s3_emulator;
+mod scene;
 mod services;
 #[path = "../stack/mod.rs"]
 mod stack;

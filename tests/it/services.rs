@@ -11,12 +11,12 @@ use aws_sdk_codepipeline::config::{Credentials, Region};
 use aws_sdk_codepipeline::error::{ProvideErrorMetadata, SdkError};
 
 /// Credentials of the function itself: signed with them, a call is the worker's own.
-fn function_credentials() -> Credentials {
+pub(crate) fn function_credentials() -> Credentials {
     Credentials::new("AKIAFUNCTION", "secret of the function", None, None, "test")
 }
 
 /// A client for the job API that tries once.
-fn codepipeline(url: &str, credentials: Credentials) -> aws_sdk_codepipeline::Client {
+pub(crate) fn codepipeline(url: &str, credentials: Credentials) -> aws_sdk_codepipeline::Client {
     let config = aws_sdk_codepipeline::Config::builder()
         .behavior_version(aws_config::BehaviorVersion::latest())
         .region(Region::new("us-east-1"))

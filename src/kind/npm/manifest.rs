@@ -20,7 +20,9 @@ pub(super) fn parse(bytes: &[u8], path: &str) -> Result<Map<String, Value>, Pack
     match serde_json::from_slice(bytes) {
         Ok(Value::Object(members)) => Ok(members),
         Ok(_) => Err(refused(path, "is not a JSON object", "make it an object with a name and a version")),
-        Err(error) => Err(refused(path, &format!("is not JSON: {error}"), "correct it")),
+        Err(error) => {
+            Err(refused(path, &format!("is not JSON: {error}"), "correct the file, or what writes it in the build"))
+        }
     }
 }
 
@@ -112,7 +114,7 @@ pub(super) fn refuse_local_specifiers(manifest: &Map<String, Value>, path: &str)
             if specifier.as_str().is_some_and(is_local) {
                 return Err(refused(
                     path,
-                    &format!("its {member} have {name}: {specifier}, which nobody but its own workspace can resolve"),
+                    &format!("has {name}: {specifier} in its {member}, which nobody but its own workspace can resolve"),
                     "publish a .tgz made by the package manager that knows it (pnpm pack, yarn pack)",
                 ));
             }

@@ -218,7 +218,7 @@ fn ready_archives_go_before_folders_and_the_outermost_folders_count() {
     };
     assert_eq!(names(zip(), ""), "ready@1.0.0");
     assert_eq!(names(zip(), "*/package.json"), "a@1.0.0 b@1.0.0");
-    assert!(error(zip(), "*.tgz").contains("data.tgz: holds no package"));
+    assert!(error(zip(), "*.tgz").contains("data.tgz holds no package"));
     let folders = Zip::new().file("a/package.json", package("a")).file("a/example/package.json", package("example"));
     assert_eq!(names(folders, ""), "a@1.0.0");
 }
@@ -265,12 +265,12 @@ fn damaged_archives_are_refused_by_name() {
     assert_eq!(names(Zip::new().file("x.tgz", two), ""), "a@1.0.0");
     for bad in [cut, trailing, checksum, Vec::new(), b"\x78\x9c\x03\x00".to_vec()] {
         let error = error(Zip::new().file("dir/x.tgz", bad), "");
-        assert!(error.contains("dir/x.tgz: is not a sound gzipped tar"), "{error}");
+        assert!(error.contains("dir/x.tgz is not a sound gzipped tar"), "{error}");
     }
     let rootless = Zip::new().file("x.tgz", tgz(&[("package.json", &package("a"))]));
     assert!(error(rootless, "").contains("without a package in it: x.tgz"));
     let nested = tgz(&[("package/package.json", &format!("{{\"a\":{}}}", "[".repeat(200)))]);
-    assert!(error(Zip::new().file("x.tgz", nested), "").contains("x.tgz:package.json: is not JSON"));
+    assert!(error(Zip::new().file("x.tgz", nested), "").contains("x.tgz:package.json is not JSON"));
 }
 
 #[test]
@@ -292,7 +292,7 @@ fn nothing_found_says_what_was_looked_for_and_what_is_there() {
 fn what_must_not_be_published_is_refused_by_name() {
     let root = |json: &str| Zip::new().file("package.json", json);
     for (zip, problem) in vec![
-        (root(r#"{"name":"a","version":"1.0.0","private":true}"#), "package.json: is marked private"),
+        (root(r#"{"name":"a","version":"1.0.0","private":true}"#), "package.json is marked private"),
         (root(r#"{"name":"a","version":"1.0.0","private":"no"}"#), "is marked private"),
         (root(r#"{"name":"a","version":"one"}"#), "\"one\""),
         (root(r#"{"name":"A B","version":"1.0.0"}"#), "\"A B\""),
@@ -301,11 +301,11 @@ fn what_must_not_be_published_is_refused_by_name() {
         (root(r#"{"name":"a","version":"1.0.0","tag":"a b"}"#), "dist-tag \"a b\""),
         (root(r#"{"name":"a","version":"1.0.0","publishConfig":{"access":"restricted"}}"#), "only a scoped package"),
         (root(r#"{"name":"a","version":"1.0.0","dependencies":{"b":"workspace:^"}}"#), "b: \"workspace:^\""),
-        (root(r#"{"name":"a","version":"1.0.0","files":{}}"#), "\"files\" is not a list"),
-        (Zip::new().symlink("package.json", "/etc/passwd"), "package.json: is a symbolic link"),
-        (Zip::new().symlink("a.tgz", "b"), "a.tgz: is a symbolic link"),
-        (root(&package("a")).symlink(".npmignore", "b"), ".npmignore: is a symbolic link"),
-        (root(&package("a")).file(".npmignore", "{1..9999}"), ".npmignore: has a pattern"),
+        (root(r#"{"name":"a","version":"1.0.0","files":{}}"#), "\"files\" that are no list"),
+        (Zip::new().symlink("package.json", "/etc/passwd"), "package.json is a symbolic link"),
+        (Zip::new().symlink("a.tgz", "b"), "a.tgz is a symbolic link"),
+        (root(&package("a")).symlink(".npmignore", "b"), ".npmignore is a symbolic link"),
+        (root(&package("a")).file(".npmignore", "{1..9999}"), ".npmignore has a pattern"),
         (
             root(r#"{"name":"a","version":"1.0.0","dependencies":{"b":"1"},"bundledDependencies":["b"]}"#)
                 .file("node_modules/b/package.json", "{}"),

@@ -182,6 +182,11 @@ impl Artifactory {
         self.state().tokens.keys().cloned().collect()
     }
 
+    /// Every password that was ever a user's, for tests that look for leaks.
+    pub(crate) fn passwords(&self) -> Vec<String> {
+        self.state().passwords.iter().cloned().collect()
+    }
+
     /// Makes every token invalid at once, as a restart with a new key does.
     pub(crate) fn revoke_all_tokens(&self) {
         self.state().tokens.values_mut().for_each(|token| token.revoked = true);
