@@ -9,6 +9,7 @@
 mod artifactory_emulator;
 mod credentials;
 mod jobs;
+mod journal;
 #[path = "../make.rs"]
 mod make;
 mod npm_client;
