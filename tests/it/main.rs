@@ -10,6 +10,7 @@ mod artifactory_emulator;
 mod credentials;
 mod jobs;
 mod journal;
+mod logs;
 #[path = "../make.rs"]
 mod make;
 mod npm_client;
