@@ -20,17 +20,37 @@ impl SecretText {
         &self.0
     }
 
-    /// `text` with every occurrence of this secret blanked out, also as it looks percent-encoded or in base64.
+    /// `text` with every occurrence of this secret blanked out, also in the spellings that addresses, forms, JSON,
+    /// HTML, base64 and squeezed blanks give it.
     pub fn scrub(&self, text: &str) -> String {
-        use base64::Engine as _;
         if self.0.is_empty() {
             return text.to_owned();
         }
-        let encoded = percent_encoding::utf8_percent_encode(&self.0, percent_encoding::NON_ALPHANUMERIC).to_string();
-        let base64 = base64::engine::general_purpose::STANDARD.encode(&self.0);
-        [self.0.as_str(), &encoded, &base64]
-            .iter()
-            .fold(text.to_owned(), |text, secret| text.replace(*secret, "[secret]"))
+        self.spellings().iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "[secret]"))
+    }
+
+    fn spellings(&self) -> Vec<String> {
+        use base64::Engine as _;
+        use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+        let secret = self.0.as_str();
+        let html = secret.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
+        let mut spellings = vec![
+            secret.to_owned(),
+            percent_encoding::utf8_percent_encode(secret, percent_encoding::NON_ALPHANUMERIC).to_string(),
+            url::form_urlencoded::byte_serialize(secret.as_bytes()).collect(),
+            serde_json::Value::from(secret).to_string().trim_matches('"').to_owned(),
+            html.replace('\'', "&#39;"),
+            html,
+            STANDARD.encode(secret),
+            STANDARD_NO_PAD.encode(secret),
+            URL_SAFE_NO_PAD.encode(secret),
+        ];
+        let squeezed = |text: &String| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        spellings.extend(spellings.iter().map(squeezed).collect::<Vec<_>>());
+        spellings.retain(|spelling| !spelling.is_empty());
+        // The longest first: one may be a part of another.
+        spellings.sort_by_key(|spelling| std::cmp::Reverse(spelling.len()));
+        spellings
     }
 }
 
@@ -243,5 +263,10 @@ mod tests {
         let secret = SecretText::new("p@ss w");
         assert_eq!(format!("{secret:?}"), "[secret]");
         assert_eq!(secret.scrub("a p@ss w b p%40ss%20w c cEBzcyB3 d"), "a [secret] b [secret] c [secret] d");
+        let secret = SecretText::new("a\"b  <c>'\\");
+        for spelling in ["a\"b <c>'\\", "a\\\"b  <c>'\\\\", "a%22b++%3Cc%3E%27%5C", "a&quot;b  &lt;c&gt;&#39;\\"] {
+            assert_eq!(secret.scrub(&format!("x {spelling} y")), "x [secret] y");
+        }
+        assert_eq!(SecretText::new("").scrub("all of it"), "all of it");
     }
 }

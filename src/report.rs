@@ -198,7 +198,6 @@ impl SuccessReport {
     /// The least that still says what happened, for an API that refuses the full report.
     #[must_use]
     pub fn smallest(&self) -> Self {
-        let plain = |text: &str| text.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').collect::<String>();
         Self {
             summary: text(&plain(&self.summary), 200),
             external_execution_id: text(&plain(&self.external_execution_id), 100),
@@ -214,6 +213,22 @@ impl FailureReport {
     pub fn new(kind: FailureType, message: &str, external_execution_id: &str) -> Self {
         Self { kind, message: text(message, MESSAGE), external_execution_id: text(external_execution_id, IDENTIFIER) }
     }
+
+    /// The least that still says what failed, for an API that refuses the full report.
+    #[must_use]
+    pub fn smallest(&self) -> Self {
+        Self {
+            kind: self.kind.clone(),
+            message: text(&plain(&self.message), 1000),
+            external_execution_id: text(&plain(&self.external_execution_id), 100),
+        }
+    }
+}
+
+/// What no API has anything against: printable ASCII on one line.
+fn plain(text: &str) -> String {
+    let blank = |c: char| if c.is_whitespace() { ' ' } else { c };
+    text.chars().map(blank).filter(|c| c.is_ascii_graphic() || *c == ' ').collect()
 }
 
 /// A text that is never empty and never longer than `most` UTF-16 units, which no way of counting exceeds but bytes;

@@ -191,8 +191,18 @@ impl CodePipeline {
         answered("PutJobSuccessResult", answer.err())
     }
 
-    /// Reports failure.
+    /// Reports failure; in its smallest form where the API refuses it as invalid, or the action would hang for a day.
     pub async fn fail(&self, id: &JobId, report: &FailureReport, deadline: Deadline) -> Result<Answered, AwsError> {
+        match self.put_failure(id, report, deadline).await {
+            Err(error) if error.meaning == Meaning::Invalid => {
+                tracing::warn!(error = %error, "the result was refused as invalid; sending its smallest form");
+                self.put_failure(id, &report.smallest(), deadline).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn put_failure(&self, id: &JobId, report: &FailureReport, deadline: Deadline) -> Result<Answered, AwsError> {
         let unusable = |error: aws_sdk_codepipeline::error::BuildError| {
             AwsError::unusable("PutJobFailureResult", &error.to_string())
         };

@@ -275,13 +275,19 @@ impl Wire {
             return String::new();
         };
         let kept = if text.len() >= MOST_TEXT { text.len().saturating_sub(CUT) } else { text.len() };
-        self.presentable(&reply::words(text.get(..kept).unwrap_or_default()))
+        // Blanked out before the words are taken out of their quotes, and again after it.
+        let text = self.blanked(&String::from_utf8_lossy(text.get(..kept).unwrap_or_default()));
+        self.presentable(&reply::words(text.as_bytes()))
+    }
+
+    fn blanked(&self, text: &str) -> String {
+        let secrets = self.secrets.read().unwrap_or_else(PoisonError::into_inner);
+        secrets.iter().fold(text.to_owned(), |text, secret| secret.scrub(&text))
     }
 
     /// The text without secrets, and not longer than a message has room for.
     pub(super) fn presentable(&self, text: &str) -> String {
-        let secrets = self.secrets.read().unwrap_or_else(PoisonError::into_inner);
-        let text = secrets.iter().fold(text.to_owned(), |text, secret| secret.scrub(&text));
+        let text = self.blanked(text);
         match text.char_indices().nth(MOST_SAID) {
             None => text,
             Some(_) => text.chars().take(MOST_SAID - 1).chain(['…']).collect(),

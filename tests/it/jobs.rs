@@ -7,10 +7,9 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use crate::make::Zip;
-use crate::scene::{self, BINARY, event, numbers, package, package_with, path, stack, tick};
-use crate::services;
+use crate::scene::{self, event, numbers, package, package_with, path, stack, tick};
 use crate::stack::http::Fault;
-use crate::stack::lambda::{Invocation, Worker};
+use crate::stack::lambda::Invocation;
 use crate::stack::pipeline::{ActionType, JobResult, JobState, NonceOnRedispatch};
 use crate::stack::{DEADLINE, REPOSITORY, artifactory, pipeline, s3};
 
@@ -194,13 +193,10 @@ async fn a_job_that_another_worker_acknowledges_first_is_skipped_and_not_answere
     let pause = Fault::Delay(Duration::from_millis(700));
     stack.traffic.fault(s3::SERVICE, Some(Method::PUT), "jobs/", 0, 1, pause);
     stack.worker().await;
-    let other = services::codepipeline(&stack.pipeline.url(), services::function_credentials());
+    let other = scene::other_worker(&stack);
     let taking = async {
         stack.traffic.wait_for(s3::SERVICE, &Method::PUT, "jobs/", 1).await;
-        let of = aws_sdk_codepipeline::types::ActionTypeId::builder();
-        let of = of.category("Deploy".into()).owner("Custom".into()).provider("Artifactory").version("1");
-        let offered = other.poll_for_jobs().action_type_id(of.build().unwrap()).send().await.unwrap();
-        let nonce = offered.jobs()[0].nonce().unwrap();
+        let (_, nonce) = &scene::poll(&other).await[0];
         other.acknowledge_job().job_id(job.as_str()).nonce(nonce).send().await.unwrap();
     };
     let (answer, ()) = tokio::join!(tick(&stack), taking);
@@ -222,7 +218,7 @@ async fn doubled_events_and_two_functions_give_one_answer_each() {
         stack.pipeline.configure(|settings| settings.redispatch_after = Duration::ZERO);
         stack.pipeline.configure(|settings| settings.switches.nonce_on_redispatch = nonce);
         let one = stack.worker().await;
-        let two = Worker::spawn(BINARY.as_ref(), &stack.environment(), &stack.lambda).await;
+        let two = scene::another_process(&stack).await;
         tokio::join!(one.ready(SOON), two.ready(SOON));
         let mut jobs = Vec::new();
         for round in 0..3 {

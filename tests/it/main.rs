@@ -11,7 +11,9 @@ mod crash;
 mod credentials;
 mod documents;
 mod jobs;
+mod journal;
 mod load;
+mod logs;
 #[path = "../make.rs"]
 mod make;
 mod npm_client;

@@ -6,8 +6,13 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use aws_sdk_codepipeline::types::ActionTypeId;
+
 use crate::make::Zip;
+use crate::services;
+use crate::stack::aws::{ACCOUNT, REGION};
 use crate::stack::http::Seen;
+use crate::stack::lambda::Worker;
 use crate::stack::pipeline::{JobId, JobResult};
 use crate::stack::{JOURNAL, Stack};
 
@@ -80,11 +85,37 @@ pub(crate) fn claim(stack: &Stack, job: &JobId) -> Option<Value> {
     stack.s3.get(JOURNAL, &claim_key(job)).map(|bytes| serde_json::from_slice(&bytes).unwrap())
 }
 
-/// Changes a claim as another worker would.
-pub(crate) fn rewrite_claim(stack: &Stack, job: &JobId, change: impl FnOnce(&mut Value)) {
-    let mut claim = claim(stack, job).unwrap();
-    change(&mut claim);
+/// Puts a claim there as another worker wrote it: owner, lease and how often a worker has begun.
+pub(crate) fn put_claim(stack: &Stack, job: &JobId, nonce: &str, members: &Value) {
+    let mut claim = json!({
+        "format": 1, "job": job.as_str(), "owner": "another", "account": ACCOUNT, "region": REGION,
+        "action_type": { "category": "Deploy", "provider": "Artifactory", "version": "1" },
+        "nonce": nonce, "acknowledgement": "unconfirmed", "attempt": 1, "lease_until": 1,
+        "external_execution_id": "RUN", "plan": null, "done": 0,
+    });
+    if let (Some(claim), Some(members)) = (claim.as_object_mut(), members.as_object()) {
+        claim.extend(members.clone());
+    }
     stack.s3.put(JOURNAL, &claim_key(job), claim.to_string());
+}
+
+/// Another worker: what it is offered, as job and nonce.
+pub(crate) async fn poll(other: &aws_sdk_codepipeline::Client) -> Vec<(String, String)> {
+    let of = ActionTypeId::builder().category("Deploy".into()).owner("Custom".into());
+    let of = of.provider("Artifactory").version("1").build().unwrap();
+    let offered = other.poll_for_jobs().action_type_id(of).max_batch_size(10).send().await.unwrap();
+    let pair = |job: &aws_sdk_codepipeline::types::Job| (job.id().unwrap().into(), job.nonce().unwrap().into());
+    offered.jobs().iter().map(pair).collect()
+}
+
+/// Another worker that the journal knows nothing of.
+pub(crate) fn other_worker(stack: &Stack) -> aws_sdk_codepipeline::Client {
+    services::codepipeline(&stack.pipeline.url(), services::function_credentials())
+}
+
+/// A further process of the function.
+pub(crate) async fn another_process(stack: &Stack) -> Worker {
+    Worker::spawn(BINARY.as_ref(), &stack.environment(), &stack.lambda).await
 }
 
 /// Every request of one service, as `METHOD path` (of AWS's JSON services, the operation).

@@ -1,0 +1,220 @@
+//! Workers that die: at every point of a job's life, once or again and again, and two that want to inherit.
+
+use std::time::Duration;
+
+use hyper::Method;
+use serde_json::{Value, json};
+
+use super::succeeded;
+use crate::scene::{self, another_process, claim, event, failure, numbers, package, put_claim, stack, tick};
+use crate::stack::http::Fault;
+use crate::stack::lambda::InvocationError;
+use crate::stack::pipeline::{JobId, JobResult, Switches};
+use crate::stack::{DEADLINE, Stack, artifactory, pipeline};
+
+/// How long the invocations are that die: their leases must end within the test.
+const SHORT: Duration = Duration::from_millis(1_500);
+/// A request that is held until its sender is dead.
+const HELD: Duration = Duration::from_mins(1);
+
+/// Starts an invocation with this job and kills its process when `what` has reached `service`.
+async fn dies_at(stack: &Stack, job: &JobId, service: &'static str, method: &Method, what: &str, fault: Fault) {
+    stack.traffic.fault(service, Some(method.clone()), what, 0, 1, fault);
+    let worker = stack.worker().await;
+    let killing = async {
+        stack.traffic.wait_for(service, method, what, 1).await;
+        worker.kill().await;
+    };
+    let (answer, ()) = tokio::join!(stack.lambda.invoke(stack.pipeline.started_event(job), SHORT), killing);
+    assert!(matches!(answer, Err(InvocationError::Exited { .. })), "{answer:?}");
+    assert!(claim(stack, job).is_some(), "it leaves a claim");
+}
+
+/// Ticks until the dead worker's lease is over and somebody goes on with its job: what that tick answered.
+async fn resumed(stack: &Stack) -> Value {
+    loop {
+        let answer = stack.lambda.invoke(event("schedule.json"), DEADLINE).await.unwrap();
+        let [resumed, .., left] = numbers(&answer);
+        if resumed != 0 {
+            return answer;
+        }
+        assert_eq!(left, 0, "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_worker_that_is_killed_in_the_middle_of_publishing_is_succeeded() {
+    let stack = stack().await;
+    let job = stack.pipeline.queue(stack.action(package("left", "1.0.0")));
+    dies_at(&stack, &job, artifactory::SERVICE, &Method::PUT, "/api/npm/", Fault::Delay(HELD)).await;
+    assert!(stack.stored().is_empty());
+    let successor = another_process(&stack).await;
+    let answer = resumed(&stack).await;
+    assert_eq!(numbers(&answer), [1, 0, 1, 0, 0, 0], "{answer}\n{}", successor.logs());
+    succeeded(&stack, &job);
+    assert!(stack.traffic.count(pipeline::SERVICE, &Method::POST, "GetJobDetails") >= 1);
+}
+
+#[tokio::test]
+async fn a_worker_that_is_killed_after_publishing_and_before_its_answer_is_succeeded() {
+    let stack = stack().await;
+    let job = stack.pipeline.queue(stack.action(package("left", "1.0.0")));
+    dies_at(&stack, &job, pipeline::SERVICE, &Method::POST, "PutJobSuccessResult", Fault::Delay(HELD)).await;
+    assert_eq!(stack.stored().len(), 1);
+    let _successor = another_process(&stack).await;
+    assert_eq!(numbers(&resumed(&stack).await), [1, 0, 1, 0, 0, 0]);
+    succeeded(&stack, &job);
+    assert_eq!(stack.traffic.count(artifactory::SERVICE, &Method::PUT, ""), 1, "nothing is sent twice");
+}
+
+#[tokio::test]
+async fn a_worker_that_is_killed_after_its_answer_leaves_nothing_to_answer() {
+    let stack = stack().await;
+    let job = stack.pipeline.queue(stack.action(package("left", "1.0.0")));
+    let answered = Fault::Stall { after: 0, pause: HELD };
+    dies_at(&stack, &job, pipeline::SERVICE, &Method::POST, "PutJobSuccessResult", answered).await;
+    stack.pipeline.wait_for_result(&job, DEADLINE).await;
+    let _successor = another_process(&stack).await;
+    let answer = resumed(&stack).await;
+    assert_eq!([&answer["failed"], &answer["left"]], [0, 0], "{answer}");
+    succeeded(&stack, &job);
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Died {
+    /// The claim was written, the acknowledgement never sent.
+    BeforeAcknowledging,
+    /// As before, and the queue has offered the job anew.
+    BeforeAcknowledgingLongAgo,
+    /// As before, and another poll has just seen the job.
+    BeforeAcknowledgingSeenByAnother,
+    /// It was acknowledged, and nobody wrote that down.
+    AfterAcknowledging,
+    /// It was acknowledged, and the claim says so.
+    InTheMiddle,
+    /// It was answered, and the claim was not removed.
+    AfterAnswering,
+}
+
+impl Died {
+    /// The undocumented behaviours that this death can meet; all others as they are by default.
+    fn meets(self, all: Switches) -> Switches {
+        let default = Switches::default();
+        let Switches { repeated_acknowledgement, stale_nonce, early_result, .. } = all;
+        let Switches { finished_acknowledgement, nonce_on_redispatch, .. } = all;
+        match self {
+            Self::BeforeAcknowledging | Self::InTheMiddle => default,
+            Self::BeforeAcknowledgingLongAgo | Self::BeforeAcknowledgingSeenByAnother => {
+                Switches { stale_nonce, early_result, nonce_on_redispatch, ..default }
+            }
+            Self::AfterAcknowledging => Switches { repeated_acknowledgement, ..default },
+            Self::AfterAnswering => Switches { repeated_acknowledgement, finished_acknowledgement, ..default },
+        }
+    }
+}
+
+#[tokio::test]
+async fn whatever_codepipeline_does_each_job_of_a_dead_worker_is_answered_once() {
+    use Died::*;
+    let stack = stack().await;
+    let dead = scene::other_worker(&stack);
+    // A job that is soon done with: what matters is who answers it.
+    let action = stack.action_on("web/BuildOutpu/1").configuration("RepoKey", "");
+    let mut done = Vec::new();
+    for all in Switches::all() {
+        for died in [
+            BeforeAcknowledging,
+            BeforeAcknowledgingLongAgo,
+            BeforeAcknowledgingSeenByAnother,
+            AfterAcknowledging,
+            InTheMiddle,
+            AfterAnswering,
+        ] {
+            let switches = died.meets(all);
+            if done.contains(&(died, switches)) {
+                continue;
+            }
+            done.push((died, switches));
+            stack.pipeline.configure(|settings| settings.switches = switches);
+            let job = stack.pipeline.queue(action.clone());
+            let (_, nonce) = scene::poll(&dead).await.remove(0);
+            let confirmed = if matches!(died, InTheMiddle) { "confirmed" } else { "unconfirmed" };
+            put_claim(&stack, &job, &nonce, &json!({ "acknowledgement": confirmed }));
+            match died {
+                BeforeAcknowledging => {}
+                BeforeAcknowledgingLongAgo => stack.pipeline.advance(Duration::from_secs(46)),
+                BeforeAcknowledgingSeenByAnother => {
+                    stack.pipeline.advance(Duration::from_secs(46));
+                    assert_eq!(scene::poll(&dead).await.len(), 1);
+                }
+                AfterAcknowledging | InTheMiddle | AfterAnswering => {
+                    dead.acknowledge_job().job_id(job.as_str()).nonce(&nonce).send().await.unwrap();
+                }
+            }
+            if matches!(died, AfterAnswering) {
+                dead.put_job_success_result().job_id(job.as_str()).send().await.unwrap();
+            }
+            let first = tick(&stack).await;
+            assert_eq!([&first["resumed"], &first["left"]], [1, 0], "{died:?} {switches:?}");
+            stack.pipeline.advance(Duration::from_secs(46));
+            let second = tick(&stack).await;
+            assert_eq!(second["resumed"], 0, "{died:?} {switches:?}");
+            let result = stack.pipeline.result(&job);
+            let told = matches!((died, &result), (AfterAnswering, JobResult::Succeeded { .. }))
+                || matches!(result, JobResult::Failed { .. });
+            assert!(told, "{died:?} {switches:?} {result:?} {first} {second}");
+            assert_eq!(stack.pipeline.results_given(&job), 1, "{died:?} {switches:?}");
+            assert!(claim(&stack, &job).is_none(), "{died:?} {switches:?}");
+        }
+    }
+}
+
+/// A job in progress whose worker has died, for the `attempt`th time.
+async fn orphan(stack: &Stack, artifact: Vec<u8>, attempt: u32) -> JobId {
+    let job = stack.pipeline.queue(stack.action(artifact));
+    let dead = scene::other_worker(stack);
+    let (_, nonce) = scene::poll(&dead).await.remove(0);
+    dead.acknowledge_job().job_id(job.as_str()).nonce(&nonce).send().await.unwrap();
+    put_claim(stack, &job, &nonce, &json!({ "acknowledgement": "confirmed", "attempt": attempt }));
+    job
+}
+
+#[tokio::test]
+async fn a_job_that_three_workers_died_on_is_not_tried_again() {
+    let stack = stack().await;
+    let job = orphan(&stack, package("left", "1.0.0"), 3).await;
+    assert_eq!(numbers(&tick(&stack).await), [1, 0, 0, 1, 0, 0]);
+    let (kind, message) = failure(stack.pipeline.result(&job));
+    insta::assert_snapshot!(scene::steady(&stack, &format!("{kind}\n{message}")), @r"
+    JobFailed
+    3 workers died on this job, one after the other.
+    Target: npm-local at http://artifactory, with the secret codepipeline-artifactory/default.
+    Nothing was published; not published: left@1.0.0.
+    What to do: Look into the log of the runs; if the function ran out of memory or time, raise them, then retry the stage.
+    Log: request id RUN.
+    ");
+    assert!(stack.stored().is_empty() && claim(&stack, &job).is_none());
+
+    // Where everything is there, the third had done its work.
+    stack.publish(package("left", "1.0.0")).await;
+    let job = orphan(&stack, package("left", "1.0.0"), 3).await;
+    assert_eq!(numbers(&tick(&stack).await), [1, 0, 1, 0, 0, 0]);
+    succeeded(&stack, &job);
+}
+
+#[tokio::test]
+async fn of_two_heirs_one_goes_on() {
+    let stack = stack().await;
+    let mut jobs = Vec::new();
+    for number in 0..3 {
+        jobs.push(orphan(&stack, package("left", &format!("1.0.{number}")), 1).await);
+    }
+    stack.worker().await.ready(DEADLINE).await;
+    let other = another_process(&stack).await;
+    other.ready(DEADLINE).await;
+    let (one, two) = tokio::join!(tick(&stack), tick(&stack));
+    assert_eq!(numbers(&one)[2] + numbers(&two)[2], 3, "{one} {two}");
+    for job in &jobs {
+        succeeded(&stack, job);
+    }
+}
