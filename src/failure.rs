@@ -14,9 +14,15 @@ use crate::credential::SecretError;
 use crate::kind::PackageError;
 use crate::log::chain;
 use crate::package::Coordinates;
-use crate::plan::PlanError;
+use crate::plan::{Plan, PlanError};
 use crate::registry::url::{Base, BaseError, RepoKey, RepoPath};
-use crate::registry::{Class, RegistryError};
+use crate::registry::{Class, Found, RegistryError};
+
+/// Longest list in a message, in bytes.
+const LIST: usize = 1000;
+/// Longest account of what failed, in characters: of the 5,000 that CodePipeline takes, the rest is for what was
+/// published and what to do.
+const ACCOUNT: usize = 2000;
 
 /// Why a job failed.
 #[derive(Debug, Error)]
@@ -118,8 +124,16 @@ pub enum Failure {
     /// Versions that are there with other content.
     #[error("{} in the repository with other content: {}", if .0.len() == 1 { "this version is" } else { "these versions are" }, list(.0))]
     Conflicts(Vec<Conflict>),
+    /// Nobody can tell what is in the place of these files.
+    #[error("the user may not see in the repository {repository} whether a version exists already: {}", shown(.paths))]
+    Unseen {
+        /// The repository.
+        repository: RepoKey,
+        /// The files.
+        paths: Vec<RepoPath>,
+    },
     /// Versions that are there, and the action says `existing=fail`.
-    #[error("in the repository already: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
+    #[error("in the repository already: {}", shown(.0))]
     Exists(Vec<Coordinates>),
     /// Artifactory refused or failed.
     #[error("{}{source}", of.as_ref().map(|of| format!("{of}: ")).unwrap_or_default())]
@@ -138,8 +152,10 @@ pub enum Failure {
         #[source]
         source: ArtifactError,
     },
-    /// Every worker that touched the job died.
-    #[error("{attempts} workers died on this job, one after the other")]
+    /// No attempt at the job came to an end.
+    #[error(
+        "{attempts} attempts at this job came to no end: a worker died, or its time ran out and nothing more was done"
+    )]
     DiedTooOften {
         /// How many.
         attempts: u32,
@@ -166,7 +182,35 @@ fn list(conflicts: &[Conflict]) -> String {
     let one = |conflict: &Conflict| {
         format!("{} ({}: there {}, here {})", conflict.of, conflict.path, conflict.theirs, conflict.ours)
     };
-    conflicts.iter().map(one).collect::<Vec<_>>().join("; ")
+    bounded(conflicts.iter().map(one), "; ")
+}
+
+fn shown<T: ToString>(all: &[T]) -> String {
+    bounded(all.iter().map(ToString::to_string), ", ")
+}
+
+/// As many of the texts as a message has room for, and how many there are more.
+fn bounded(texts: impl ExactSizeIterator<Item = String>, separator: &str) -> String {
+    let all = texts.len();
+    let mut list = String::new();
+    for (at, text) in texts.enumerate() {
+        if at > 0 {
+            if list.len() + text.len() > LIST {
+                let _ = write!(list, " and {} more", all - at);
+                break;
+            }
+            list.push_str(separator);
+        }
+        list.push_str(&excerpt(&text, LIST));
+    }
+    list
+}
+
+fn excerpt(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+    }
 }
 
 /// How far a job had come when it failed.
@@ -178,6 +222,31 @@ pub struct Progress {
     pub published: Vec<Coordinates>,
     /// Packages that are not.
     pub unpublished: Vec<Coordinates>,
+    /// Whether more may be published than that: by an earlier attempt, which nobody has looked after.
+    pub uncertain: bool,
+}
+
+impl Progress {
+    /// Notes what a look at all of the plan's files has found.
+    pub fn found(&mut self, plan: &Plan, found: &[Found]) {
+        self.uncertain = false;
+        let mut found = found.iter();
+        for package in plan.packages() {
+            // Every step's finding is taken, whatever the one before it was.
+            let missing = found.by_ref().take(package.steps.len()).filter(|found| !matches!(found, Found::Same(_)));
+            if missing.count() == 0 {
+                self.is_published(&package.of);
+            }
+        }
+    }
+
+    /// Notes that all of a package is in the repository.
+    pub fn is_published(&mut self, package: &Coordinates) {
+        self.unpublished.retain(|other| other != package);
+        if !self.published.contains(package) {
+            self.published.push(package.clone());
+        }
+    }
 }
 
 impl Failure {
@@ -198,6 +267,7 @@ impl Failure {
                 Meaning::NotFound | Meaning::Invalid | Meaning::Condition => FailureType::ConfigurationError,
                 Meaning::Throttled | Meaning::Unavailable => FailureType::SystemUnavailable,
             },
+            Self::Unseen { .. } => FailureType::PermissionError,
             Self::Input { source, .. } | Self::Output { source, .. } => artifact_kind(source),
             Self::Archive { .. }
             | Self::Package { .. }
@@ -247,6 +317,7 @@ impl Failure {
             Self::Plan(_) => "Hand over each package once; narrow what is published with Files.".to_owned(),
             Self::Repository { .. } => "Correct RepoKey or TypeOfArtifact; publish to a local repository, or to a virtual one with a default deployment repository.".to_owned(),
             Self::Conflicts(_) => "A published version is never changed. Raise the version and release again; or, if what is there is wrong, delete it in Artifactory and retry the stage.".to_owned(),
+            Self::Unseen { .. } => "Give the secret's user the right to read the repository: a version that exists must never be overwritten unseen.".to_owned(),
             Self::Exists(_) => "Raise the version, or let identical versions pass with existing=skip-identical.".to_owned(),
             Self::Registry { source, .. } => match source.hint() {
                 "" => "See what the server said above; retrying the stage is safe.".to_owned(),
@@ -259,25 +330,26 @@ impl Failure {
 
     /// Everything that a person needs: what failed, where, what was and was not published, what to do.
     pub fn message(&self, progress: &Progress, external_execution_id: &str) -> String {
-        let mut text = sentence(&chain(self));
+        let mut text = sentence(&excerpt(&chain(self), ACCOUNT));
         if let Some(place) = &progress.place {
             let _ = write!(text, "\nTarget: {place}.");
         }
-        let names = |list: &[Coordinates]| {
-            let shown: Vec<String> = list.iter().take(20).map(ToString::to_string).collect();
-            let more = if list.len() > 20 { format!(" and {} more", list.len() - 20) } else { String::new() };
-            format!("{}{more}", shown.join(", "))
-        };
         match (progress.published.as_slice(), progress.unpublished.as_slice()) {
+            ([], []) if progress.uncertain => {
+                text.push_str("\nAn earlier attempt may have published something: see the repository.");
+            }
             ([], []) => text.push_str("\nNothing was published."),
+            ([], left) if progress.uncertain => {
+                let _ = write!(text, "\nNot published, unless by an earlier attempt: {}.", shown(left));
+            }
             ([], left) => {
-                let _ = write!(text, "\nNothing was published; not published: {}.", names(left));
+                let _ = write!(text, "\nNothing was published; not published: {}.", shown(left));
             }
             (done, []) => {
-                let _ = write!(text, "\nPublished all the same: {}.", names(done));
+                let _ = write!(text, "\nPublished all the same: {}.", shown(done));
             }
             (done, left) => {
-                let _ = write!(text, "\nPublished before: {}. Not published: {}.", names(done), names(left));
+                let _ = write!(text, "\nPublished before: {}. Not published: {}.", shown(done), shown(left));
             }
         }
         let _ = write!(text, "\nWhat to do: {}", self.remedy());
@@ -286,11 +358,15 @@ impl Failure {
     }
 }
 
+/// The text as a sentence.
 fn sentence(text: &str) -> String {
     let mut characters = text.chars();
-    let first = characters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+    let first = characters.next().map(String::from).unwrap_or_default();
     let rest = characters.as_str();
-    let end = if rest.ends_with(['.', '!', '?']) { "" } else { "." };
+    // Names keep their letters: `left@1.0.0: …`, `left/-/left-1.0.0.tgz …`.
+    let is_word = text.split(' ').next().is_some_and(|word| word.chars().all(char::is_alphabetic));
+    let first = if is_word { first.to_uppercase() } else { first };
+    let end = if rest.ends_with(['.', '!', '?', '…']) { "" } else { "." };
     format!("{first}{rest}{end}")
 }
 
@@ -298,7 +374,7 @@ fn artifact_kind(error: &ArtifactError) -> FailureType {
     match error {
         ArtifactError::NoPlace(_) | ArtifactError::Empty { .. } => FailureType::RevisionUnavailable,
         ArtifactError::NoCredentials(_) => FailureType::SystemUnavailable,
-        ArtifactError::Spool { .. } => FailureType::JobFailed,
+        ArtifactError::Report(_) | ArtifactError::Spool { .. } => FailureType::JobFailed,
         ArtifactError::S3 { source, .. } => match source.meaning {
             Meaning::NotFound => FailureType::RevisionUnavailable,
             Meaning::Denied | Meaning::Expired => FailureType::PermissionError,
@@ -313,6 +389,7 @@ fn artifact_remedy(error: &ArtifactError) -> String {
         ArtifactError::NoCredentials(_) => "Retry the stage; if it happens again, check the pipeline's role and artifact store.",
         ArtifactError::NoPlace(_) => "Check that the action before this one writes the artifact.",
         ArtifactError::Empty { .. } => "Check the build's artifacts: it handed over an empty file.",
+        ArtifactError::Report(_) => "Retry the stage.",
         ArtifactError::Spool { .. } => "Raise the stack's ephemeral storage, then retry the stage.",
         ArtifactError::S3 { source, .. } => match source.meaning {
             Meaning::NotFound => "The object is gone (artifact stores expire): release the change again instead of retrying the stage.",
@@ -322,4 +399,77 @@ fn artifact_remedy(error: &ArtifactError) -> String {
         },
     }
     .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packages(count: usize) -> Vec<Coordinates> {
+        let package = |at| Coordinates { name: format!("@acme/{}-{at}", "n".repeat(200)), version: "1.0.0".to_owned() };
+        (0..count).map(package).collect()
+    }
+
+    fn conflict(of: Coordinates) -> Conflict {
+        let path = RepoPath::parse(&format!("{}/-/x.tgz", of.name)).unwrap();
+        Conflict { of, path, theirs: "sha256 aa".to_owned(), ours: "sha256 bb".to_owned() }
+    }
+
+    #[test]
+    fn a_message_says_what_failed_where_what_was_published_and_what_to_do() {
+        let of = |name: &str| Coordinates { name: name.to_owned(), version: "1.0.0".to_owned() };
+        let progress = Progress {
+            place: Some("npm-local at https://acme.jfrog.io".to_owned()),
+            published: vec![of("a")],
+            unpublished: vec![of("b")],
+            uncertain: false,
+        };
+        insta::assert_snapshot!(Failure::Exists(vec![of("b")]).message(&progress, "run"), @r"
+        In the repository already: b@1.0.0.
+        Target: npm-local at https://acme.jfrog.io.
+        Published before: a@1.0.0. Not published: b@1.0.0.
+        What to do: Raise the version, or let identical versions pass with existing=skip-identical.
+        Log: request id run.
+        ");
+        let uncertain = Progress { uncertain: true, ..Progress::default() };
+        let message = Failure::DiedTooOften { attempts: 3 }.message(&uncertain, "run");
+        assert!(message.contains("may have published") && !message.contains("Nothing was published"), "{message}");
+    }
+
+    #[test]
+    fn however_much_there_is_to_say_what_to_do_is_said() {
+        for count in [1, 2, 1000] {
+            let progress = Progress {
+                place: Some("npm-local at https://acme.jfrog.io".to_owned()),
+                published: packages(count),
+                unpublished: packages(count),
+                uncertain: false,
+            };
+            for failure in [
+                Failure::Conflicts(packages(count).into_iter().map(conflict).collect()),
+                Failure::Exists(packages(count)),
+                Failure::Package {
+                    artifact: "BuildOutput".to_owned(),
+                    source: PackageError::Refused {
+                        path: "p".repeat(60_000),
+                        problem: "is odd ".repeat(count),
+                        remedy: "do something".to_owned(),
+                    },
+                },
+            ] {
+                let message = failure.message(&progress, "run");
+                assert!(message.encode_utf16().count() <= 5000, "{}", message.len());
+                assert!(message.ends_with("Log: request id run.") && message.contains("\nWhat to do: "), "{message}");
+                assert!(count < 1000 || message.contains(" more"), "{message}");
+            }
+        }
+    }
+
+    #[test]
+    fn names_keep_their_letters() {
+        assert_eq!(sentence("the secret s is empty"), "The secret s is empty.");
+        assert_eq!(sentence("left@1.0.0: publishing failed"), "left@1.0.0: publishing failed.");
+        assert_eq!(sentence("left/-/left-1.0.0.tgz exists!"), "left/-/left-1.0.0.tgz exists!");
+        assert_eq!(sentence(""), ".");
+    }
 }

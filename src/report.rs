@@ -147,7 +147,7 @@ impl Published {
             1 if skipped == 1 => format!("{names}: the same content is in {place}"),
             1 => format!("Published {names} to {place}"),
             count => format!(
-                "Published {} of {count} packages to {place}, {skipped} were there already: {names}",
+                "Published {} of {count} packages to {place}; already there: {skipped}. {names}",
                 count - skipped
             ),
         }
@@ -198,7 +198,6 @@ impl SuccessReport {
     /// The least that still says what happened, for an API that refuses the full report.
     #[must_use]
     pub fn smallest(&self) -> Self {
-        let plain = |text: &str| text.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').collect::<String>();
         Self {
             summary: text(&plain(&self.summary), 200),
             external_execution_id: text(&plain(&self.external_execution_id), 100),
@@ -214,6 +213,22 @@ impl FailureReport {
     pub fn new(kind: FailureType, message: &str, external_execution_id: &str) -> Self {
         Self { kind, message: text(message, MESSAGE), external_execution_id: text(external_execution_id, IDENTIFIER) }
     }
+
+    /// The least that still says what happened, for an API that refuses the full report.
+    #[must_use]
+    pub fn smallest(&self) -> Self {
+        Self {
+            kind: self.kind.clone(),
+            message: text(&plain(&self.message), 1000),
+            external_execution_id: text(&plain(&self.external_execution_id), 100),
+        }
+    }
+}
+
+/// Visible ASCII on one line.
+fn plain(text: &str) -> String {
+    let text = text.replace('\n', " ");
+    text.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').collect()
 }
 
 /// A text that is never empty and never longer than `most` UTF-16 units, which no way of counting exceeds but bytes;
@@ -265,7 +280,7 @@ mod tests {
         let summary = |states: &[FileState]| published(states).report("run").summary;
         insta::assert_snapshot!(summary(&[Stored]), @"Published left-0@1.0.0 to npm-local at https://acme.jfrog.io");
         insta::assert_snapshot!(summary(&[Skipped]), @"left-0@1.0.0 (already there): the same content is in npm-local at https://acme.jfrog.io");
-        insta::assert_snapshot!(summary(&[Stored, Skipped]), @"Published 1 of 2 packages to npm-local at https://acme.jfrog.io, 1 were there already: left-0@1.0.0, left-1@1.0.0 (already there)");
+        insta::assert_snapshot!(summary(&[Stored, Skipped]), @"Published 1 of 2 packages to npm-local at https://acme.jfrog.io; already there: 1. left-0@1.0.0, left-1@1.0.0 (already there)");
         insta::assert_snapshot!(summary(&[Planned]), @"Dry run, nothing was sent. Would publish to npm-local at https://acme.jfrog.io: left-0@1.0.0");
     }
 
@@ -290,6 +305,8 @@ mod tests {
         }
         let empty = FailureReport::new(FailureType::JobFailed, " \u{0} ", "");
         assert_eq!((empty.message.as_str(), empty.external_execution_id.as_str()), ("-", "-"));
+        let report = FailureReport::new(FailureType::JobFailed, "ä\nb\u{7}", "run").smallest();
+        assert_eq!((report.message.as_str(), report.external_execution_id.as_str()), ("b", "run"));
         let many = published(&vec![FileState::Stored; 1000]).report("run");
         assert!(many.summary.chars().count() <= SUMMARY);
     }
