@@ -145,6 +145,10 @@ impl ArtifactorySecret {
         if let Some(unknown) = object.keys().find(|key| !KNOWN.contains(&key.as_str())) {
             return Err(SecretError::UnknownMember(bounded(unknown)));
         }
+        // A list that is taken away must not open what it closed.
+        if ["pipelines", "repositories"].iter().any(|list| object.get(*list).is_some_and(serde_json::Value::is_null)) {
+            return Err(SecretError::Shape("its pipelines or repositories are null; leave the member out"));
+        }
         let read: Members =
             serde_json::from_value(json).map_err(|_| SecretError::Shape("a member has the wrong type"))?;
         let Members { username: own, password, access_token, url, pipelines, repositories } = read;

@@ -64,6 +64,12 @@ impl Deadline {
         self.end.saturating_duration_since(Instant::now())
     }
 
+    /// What is left for a call that ends a job or hands it over. A quarter of the reserve stays for the invocation's
+    /// own answer.
+    pub fn left_for_closing(&self) -> Duration {
+        self.left_with_reserve().saturating_sub(self.reserve / 4)
+    }
+
     /// The moment at which work must have stopped.
     pub fn work_ends(&self) -> Instant {
         self.end.checked_sub(self.reserve).unwrap_or(self.end)
@@ -71,7 +77,23 @@ impl Deadline {
 
     /// Whether another job may be begun: a third of the invocation is left, or enough for any small job.
     pub fn has_room(&self) -> bool {
-        self.left() > ROOM.min(self.whole / 3)
+        self.has_room_after(Duration::ZERO)
+    }
+
+    /// Whether another job may be begun once this long has passed.
+    pub fn has_room_after(&self, pause: Duration) -> bool {
+        self.left().saturating_sub(pause) > ROOM.min(self.whole / 3)
+    }
+
+    /// Whether the better part of the invocation lies behind.
+    pub fn is_half_over(&self) -> bool {
+        self.left_with_reserve() < self.whole / 2
+    }
+
+    /// Whether the invocation's time is over, and with it the leases of its claims. Others judge by the wall clock,
+    /// which goes on where a process that is halted counts no time.
+    pub fn has_passed(&self) -> bool {
+        self.left_with_reserve().is_zero() || epoch_millis() >= self.end_epoch_millis
     }
 
     /// When the invocation ends, in milliseconds since 1970: how long its leases hold.
@@ -85,6 +107,26 @@ impl Deadline {
 pub fn epoch_millis() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// How long connections may lie unused before they are not trusted any more.
+const RECENT_MILLIS: u64 = 20_000;
+
+/// When something was used last, by the wall clock: the process's own stands still while Lambda has it frozen.
+#[derive(Debug, Clone, Copy)]
+pub struct LastUse(u64);
+
+impl LastUse {
+    /// Used now.
+    pub fn now() -> Self {
+        Self(epoch_millis())
+    }
+
+    /// Notes one more use; says whether the one before was so recently that connections still hold.
+    pub fn is_recent(&mut self) -> bool {
+        let before = std::mem::replace(self, Self::now());
+        self.0.abs_diff(before.0) < RECENT_MILLIS
+    }
 }
 
 /// A moment to measure a duration from.
@@ -128,5 +170,32 @@ mod tests {
         assert_eq!(Deadline::at(NOW + 3_000, NOW, now).reserve, Duration::from_millis(300));
         assert_eq!(Deadline::at(NOW + 900_000, NOW, now).reserve, Duration::from_secs(2));
         assert_eq!(Deadline::at(NOW + 3_000, NOW, now).epoch_millis(), NOW + 3_000);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_short_invocation_has_room_for_a_job_and_none_near_its_end() {
+        let deadline = Deadline::after(Duration::from_secs(3));
+        assert!(deadline.has_room() && deadline.has_room_after(Duration::from_millis(1_600)));
+        assert!(!deadline.has_room_after(Duration::from_millis(1_700)));
+        tokio::time::advance(Duration::from_millis(1_800)).await;
+        assert!(!deadline.has_room() && deadline.is_half_over());
+        tokio::time::advance(Duration::from_millis(900)).await;
+        assert_eq!(deadline.left(), Duration::ZERO);
+        assert_eq!(deadline.left_for_closing(), Duration::from_millis(225));
+        assert!(!deadline.has_passed());
+        tokio::time::advance(Duration::from_millis(300)).await;
+        assert!(deadline.has_passed());
+    }
+
+    #[test]
+    fn a_use_long_ago_is_not_recent_and_the_next_one_is() {
+        let mut used = LastUse(epoch_millis() - RECENT_MILLIS);
+        assert!(!used.is_recent() && used.is_recent());
+    }
+
+    #[test]
+    fn a_lease_ends_by_the_wall_clock_even_where_the_own_clock_was_halted() {
+        let halted = Deadline::build(Duration::from_mins(1), epoch_millis() - 60_000, Instant::now());
+        assert!(halted.has_passed() && !Deadline::after(Duration::from_mins(1)).has_passed());
     }
 }

@@ -14,14 +14,15 @@ use crate::credential::SecretError;
 use crate::kind::PackageError;
 use crate::log::chain;
 use crate::package::Coordinates;
-use crate::plan::PlanError;
+use crate::plan::{Plan, PlanError};
 use crate::registry::url::{Base, BaseError, RepoKey, RepoPath};
-use crate::registry::{Class, RegistryError};
+use crate::registry::{Class, Found, RegistryError};
 
-/// How many characters of a message may say what went wrong; the rest is for what was published and what to do.
-const MOST_OF_A_CAUSE: usize = 2_000;
-/// How many characters the names of packages may take, of those that are published and of those that are not.
-const MOST_OF_A_LIST: usize = 1_000;
+/// Longest list in a message, in bytes.
+const LIST: usize = 1000;
+/// Longest account of what failed, in characters: of the 5,000 that CodePipeline takes, the rest is for what was
+/// published and what to do.
+const ACCOUNT: usize = 2000;
 
 /// Why a job failed.
 #[derive(Debug, Error)]
@@ -123,8 +124,16 @@ pub enum Failure {
     /// Versions that are there with other content.
     #[error("{} in the repository with other content: {}", if .0.len() == 1 { "this version is" } else { "these versions are" }, list(.0))]
     Conflicts(Vec<Conflict>),
+    /// Nobody can tell what is in the place of these files.
+    #[error("the user may not see in the repository {repository} whether a version exists already: {}", shown(.paths))]
+    Unseen {
+        /// The repository.
+        repository: RepoKey,
+        /// The files.
+        paths: Vec<RepoPath>,
+    },
     /// Versions that are there, and the action says `existing=fail`.
-    #[error("in the repository already, with the same content, while Options say existing=fail: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
+    #[error("in the repository already, with the same content, while Options say existing=fail: {}", shown(.0))]
     Exists(Vec<Coordinates>),
     /// Artifactory refused or failed.
     #[error("{}{source}", of.as_ref().map(|of| format!("package {of}: ")).unwrap_or_default())]
@@ -143,8 +152,10 @@ pub enum Failure {
         #[source]
         source: ArtifactError,
     },
-    /// Every worker that touched the job died.
-    #[error("{attempts} workers died on this job, one after the other")]
+    /// No attempt at the job came to an end.
+    #[error(
+        "{attempts} attempts at this job came to no end: a worker died, or its time ran out and nothing more was done"
+    )]
     DiedTooOften {
         /// How many.
         attempts: u32,
@@ -171,7 +182,35 @@ fn list(conflicts: &[Conflict]) -> String {
     let one = |conflict: &Conflict| {
         format!("{} ({}: there {}, here {})", conflict.of, conflict.path, conflict.theirs, conflict.ours)
     };
-    conflicts.iter().map(one).collect::<Vec<_>>().join("; ")
+    bounded(conflicts.iter().map(one), "; ")
+}
+
+fn shown<T: ToString>(all: &[T]) -> String {
+    bounded(all.iter().map(ToString::to_string), ", ")
+}
+
+/// As many of the texts as a message has room for, and how many there are more.
+fn bounded(texts: impl ExactSizeIterator<Item = String>, separator: &str) -> String {
+    let all = texts.len();
+    let mut list = String::new();
+    for (at, text) in texts.enumerate() {
+        if at > 0 {
+            if list.len() + text.len() > LIST {
+                let _ = write!(list, " and {} more", all - at);
+                break;
+            }
+            list.push_str(separator);
+        }
+        list.push_str(&excerpt(&text, LIST));
+    }
+    list
+}
+
+fn excerpt(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+    }
 }
 
 /// How far a job had come when it failed.
@@ -183,6 +222,31 @@ pub struct Progress {
     pub published: Vec<Coordinates>,
     /// Packages that are not.
     pub unpublished: Vec<Coordinates>,
+    /// Whether more may be published than that: by an earlier attempt, which nobody has looked after.
+    pub uncertain: bool,
+}
+
+impl Progress {
+    /// Notes what a look at all of the plan's files has found.
+    pub fn found(&mut self, plan: &Plan, found: &[Found]) {
+        self.uncertain = false;
+        let mut found = found.iter();
+        for package in plan.packages() {
+            // Every step's finding is taken, whatever the one before it was.
+            let missing = found.by_ref().take(package.steps.len()).filter(|found| !matches!(found, Found::Same(_)));
+            if missing.count() == 0 {
+                self.is_published(&package.of);
+            }
+        }
+    }
+
+    /// Notes that all of a package is in the repository.
+    pub fn is_published(&mut self, package: &Coordinates) {
+        self.unpublished.retain(|other| other != package);
+        if !self.published.contains(package) {
+            self.published.push(package.clone());
+        }
+    }
 }
 
 impl Failure {
@@ -206,6 +270,7 @@ impl Failure {
             Self::Output { source: ArtifactError::S3 { source, .. }, .. } if source.meaning == Meaning::NotFound => {
                 FailureType::ConfigurationError
             }
+            Self::Unseen { .. } => FailureType::PermissionError,
             Self::Input { source, .. } | Self::Output { source, .. } => artifact_kind(source),
             Self::Archive { .. }
             | Self::Package { .. }
@@ -256,6 +321,7 @@ impl Failure {
             Self::Plan(_) => "Hand over each package once; narrow what is published with Files.".to_owned(),
             Self::Repository { .. } => "Correct RepoKey or TypeOfArtifact; publish to a local repository, or to a virtual one with a default deployment repository.".to_owned(),
             Self::Conflicts(_) => "A published version is never changed. Raise the version and release again; or, if what is there is wrong, delete it in Artifactory and retry the stage.".to_owned(),
+            Self::Unseen { .. } => "Give the secret's user the right to read the repository: a version that exists must never be overwritten unseen.".to_owned(),
             Self::Exists(_) => "Raise the version, or let identical versions pass with existing=skip-identical.".to_owned(),
             Self::Registry { source, .. } => match source.hint() {
                 "" => "See what the server said above; retrying the stage is safe.".to_owned(),
@@ -268,7 +334,7 @@ impl Failure {
 
     /// Everything that a person needs: what failed, where, what was and was not published, what to do.
     pub fn message(&self, progress: &Progress, external_execution_id: &str) -> String {
-        let mut text = shortened(&sentence(&chain(self)));
+        let mut text = sentence(&excerpt(&chain(self), ACCOUNT));
         if let Some(place) = &progress.place {
             let _ = write!(text, "\nTarget: {place}.");
         }
@@ -280,18 +346,6 @@ impl Failure {
 
     /// What is and what is not in the repository now, in words.
     fn published(&self, progress: &Progress) -> String {
-        let names = |list: &[&Coordinates]| {
-            let mut room = MOST_OF_A_LIST;
-            let fits = |name: &String| {
-                room = room.saturating_sub(name.chars().count());
-                room > 0
-            };
-            let shown: Vec<String> = list.iter().map(ToString::to_string).take(20).take_while(fits).collect();
-            match list.len() - shown.len() {
-                0 => shown.join(", "),
-                more => format!("{} and {more} more", shown.join(", ")),
-            }
-        };
         let doubtful = match self {
             Self::Registry { of: Some(of), source } if source.may_have_stored() => Some(of),
             _ => None,
@@ -300,17 +354,19 @@ impl Failure {
         let left: Vec<&Coordinates> = progress.unpublished.iter().filter(|of| Some(*of) != doubtful).collect();
         let mut sentences = Vec::new();
         if !done.is_empty() {
-            sentences.push(format!("Published all the same: {}.", names(&done)));
+            sentences.push(format!("Published all the same: {}.", shown(&done)));
         }
         if let Some(of) = doubtful {
             sentences.push(format!("May be stored nevertheless: {of}."));
         }
-        match (sentences.is_empty(), left.is_empty()) {
-            (true, true) => sentences.push("Nothing was published.".to_owned()),
-            (true, false) => sentences.push(format!("Nothing was published; not published: {}.", names(&left))),
-            (false, true) => {}
-            (false, false) => sentences.push(format!("Not published: {}.", names(&left))),
-        }
+        sentences.push(match (progress.uncertain, sentences.is_empty(), left.is_empty()) {
+            (true, _, true) => "An earlier attempt may have published something: see the repository.".to_owned(),
+            (true, _, false) => format!("Not published, unless by an earlier attempt: {}.", shown(&left)),
+            (false, true, true) => "Nothing was published.".to_owned(),
+            (false, true, false) => format!("Nothing was published; not published: {}.", shown(&left)),
+            (false, false, true) => return sentences.join(" "),
+            (false, false, false) => format!("Not published: {}.", shown(&left)),
+        });
         sentences.join(" ")
     }
 }
@@ -322,19 +378,15 @@ fn in_artifact(artifact: &str, error: &PackageError) -> String {
     }
 }
 
-/// A text that leaves room for what must be said after it.
-fn shortened(text: &str) -> String {
-    match text.char_indices().nth(MOST_OF_A_CAUSE) {
-        None => text.to_owned(),
-        Some(_) => text.chars().take(MOST_OF_A_CAUSE).chain(['…']).collect(),
-    }
-}
-
+/// The text as a sentence.
 fn sentence(text: &str) -> String {
     let mut characters = text.chars();
-    let first = characters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+    let first = characters.next().map(String::from).unwrap_or_default();
     let rest = characters.as_str();
-    let end = if rest.ends_with(['.', '!', '?']) { "" } else { "." };
+    // Names keep their letters: `left@1.0.0: …`, `left/-/left-1.0.0.tgz …`.
+    let is_word = text.split(' ').next().is_some_and(|word| word.chars().all(char::is_alphabetic));
+    let first = if is_word { first.to_uppercase() } else { first };
+    let end = if rest.ends_with(['.', '!', '?', '…']) { "" } else { "." };
     format!("{first}{rest}{end}")
 }
 
@@ -342,7 +394,7 @@ fn artifact_kind(error: &ArtifactError) -> FailureType {
     match error {
         ArtifactError::NoPlace(_) | ArtifactError::Empty { .. } => FailureType::RevisionUnavailable,
         ArtifactError::NoCredentials(_) => FailureType::SystemUnavailable,
-        ArtifactError::Spool { .. } => FailureType::JobFailed,
+        ArtifactError::Report(_) | ArtifactError::Spool { .. } => FailureType::JobFailed,
         ArtifactError::S3 { source, .. } => match source.meaning {
             Meaning::NotFound => FailureType::RevisionUnavailable,
             Meaning::Denied | Meaning::Expired => FailureType::PermissionError,
@@ -357,6 +409,7 @@ fn artifact_remedy(error: &ArtifactError) -> String {
         ArtifactError::NoCredentials(_) => "Retry the stage; if it happens again, check the pipeline's role and artifact store.",
         ArtifactError::NoPlace(_) => "Check that the action before this one writes the artifact.",
         ArtifactError::Empty { .. } => "Check the build's artifacts: it handed over an empty file.",
+        ArtifactError::Report(_) => "Retry the stage.",
         ArtifactError::Spool { .. } => "Raise the stack's ephemeral storage, then retry the stage.",
         ArtifactError::S3 { source, .. } => match source.meaning {
             Meaning::NotFound => "The object is gone (artifact stores expire): release the change again instead of retrying the stage.",

@@ -8,6 +8,7 @@ use aws_sdk_codepipeline::types as raw;
 use serde::{Deserialize, Serialize};
 
 use crate::credential::SecretText;
+use crate::settings::ActionType;
 
 /// A job's id: a lower-case UUID.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -104,6 +105,8 @@ impl fmt::Debug for Configuration {
 pub struct Job {
     /// Its id.
     pub id: JobId,
+    /// The action type that it is of, where CodePipeline tells.
+    pub action_type: Option<ActionType>,
     /// Where it comes from.
     pub run: PipelineRun,
     /// What the action says.
@@ -125,16 +128,14 @@ pub struct Offer {
     pub job: Job,
     /// What AcknowledgeJob wants to be told.
     pub nonce: String,
-    /// The account that the job belongs to.
-    pub account: Option<String>,
 }
 
 impl Offer {
     /// Parses a polled job; `None` where it has no usable id or no nonce and could never be answered.
     pub fn parse(raw: raw::Job) -> Option<Self> {
-        let raw::Job { id, data, nonce, account_id, .. } = raw;
+        let raw::Job { id, data, nonce, .. } = raw;
         let id = JobId::parse(&id?)?;
-        Some(Self { job: Job::parse(id, data), nonce: nonce?, account: account_id })
+        Some(Self { job: Job::parse(id, data), nonce: nonce? })
     }
 }
 
@@ -143,6 +144,7 @@ impl Job {
     pub fn parse(id: JobId, data: Option<raw::JobData>) -> Self {
         let mut job = Self {
             id,
+            action_type: None,
             run: PipelineRun::default(),
             configuration: Configuration::default(),
             inputs: Vec::new(),
@@ -151,6 +153,11 @@ impl Job {
             encryption_key: None,
         };
         let Some(data) = data else { return job };
+        job.action_type = data.action_type_id.map(|id| ActionType {
+            category: id.category.to_string(),
+            provider: id.provider,
+            version: id.version,
+        });
         if let Some(context) = data.pipeline_context {
             job.run = PipelineRun {
                 pipeline: context.pipeline_name,

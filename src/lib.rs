@@ -1,11 +1,17 @@
 //! Publishes what CodePipeline builds to JFrog Artifactory, from one Lambda function.
 
+pub mod access;
 pub mod action;
+pub mod answer;
 pub mod archive;
 pub mod aws;
+pub mod check;
 pub mod credential;
 pub mod deadline;
 pub mod failure;
+pub mod hand;
+pub mod hold;
+pub mod input;
 pub mod job;
 pub mod kind;
 pub mod log;
@@ -21,4 +27,5 @@ pub mod settings;
 pub mod step;
 pub mod template;
 pub mod trigger;
+pub mod turns;
 pub mod worker;

@@ -1,9 +1,11 @@
 //! The log: one JSON object a line on standard output, with the version of this program and the request id of the
-//! invocation in every line. This crate's lines follow `AWS_LAMBDA_LOG_LEVEL`; dependencies stay at WARN.
+//! invocation in every line. This crate's lines follow `AWS_LAMBDA_LOG_LEVEL`; dependencies stay at WARN. A line with the
+//! field `metric` is counted by `CloudWatch` under that name.
 
 use std::fmt;
+use std::process::ExitCode;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id};
@@ -17,15 +19,36 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry};
 
-/// Begins to log. Called once; a second call changes nothing.
+use crate::deadline::epoch_millis;
+
+/// The level where nobody asks for another.
+pub const DEFAULT: LevelFilter = LevelFilter::INFO;
+
+/// The namespace of our metrics in `CloudWatch`.
+const NAMESPACE: &str = "codepipeline-artifactory";
+/// Longest text of a panic that is logged, in characters.
+const PANIC: usize = 500;
+
+/// Begins to log, panics included. Called once; a second call changes nothing.
 pub fn start(level: LevelFilter) {
     let lines = tracing_subscriber::fmt::layer().event_format(JsonLines).with_writer(std::io::stdout);
-    let wanted =
-        Targets::new().with_default(LevelFilter::WARN.min(level)).with_target("codepipeline_artifactory", level);
+    let wanted = Targets::new().with_default(LevelFilter::WARN).with_target("codepipeline_artifactory", level);
     let started = Registry::default().with(Fields).with(lines).with(wanted).try_init();
     if started.is_err() {
         tracing::debug!("the log was started before");
+        return;
     }
+    std::panic::set_hook(Box::new(|panic| {
+        let what: String = panic.payload_as_str().unwrap_or("no text").chars().take(PANIC).collect();
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "panicked: {what}");
+    }));
+}
+
+/// Logs what keeps the process from its work, and gives what it ends with.
+pub fn fatal(error: &(dyn std::error::Error + 'static)) -> ExitCode {
+    tracing::error!(error, "the function cannot start");
+    ExitCode::FAILURE
 }
 
 /// Keeps the fields of spans where [`JsonLines`] finds them.
@@ -90,10 +113,26 @@ where
                 line.extend(members.0.clone());
             }
         }
+        if let Some(Value::String(metric)) = own.0.remove("metric") {
+            line.insert("_aws".to_owned(), embedded(&metric, epoch_millis()));
+            line.insert(metric, Value::from(1));
+        }
         line.extend(own.0);
         line.insert("target".to_owned(), Value::from(event.metadata().target()));
         writeln!(writer, "{}", Value::Object(line))
     }
+}
+
+/// What makes `CloudWatch` count a line as one of this metric (its embedded metric format).
+fn embedded(metric: &str, now_millis: u64) -> Value {
+    json!({
+        "Timestamp": now_millis,
+        "CloudWatchMetrics": [{
+            "Namespace": NAMESPACE,
+            "Dimensions": [[]],
+            "Metrics": [{ "Name": metric, "Unit": "Count" }],
+        }],
+    })
 }
 
 /// Logs what broke a tick, once, and hands it on.
@@ -114,4 +153,60 @@ pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn every_line_is_an_object_with_its_invocation_and_a_metric_where_there_is_one() {
+        let lines = Lines::default();
+        let written = lines.clone();
+        let layer = tracing_subscriber::fmt::layer().event_format(JsonLines).with_writer(move || written.clone());
+        tracing::subscriber::with_default(Registry::default().with(Fields).with(layer), || {
+            let _invocation = tracing::error_span!("invocation", requestId = "run").entered();
+            let _job = tracing::error_span!("job", job.id = "1").entered();
+            tracing::warn!(metric = "Quarantined", key = "jobs/x", "moved\n\"away\"");
+            tracing::info!(bytes = 3, ok = true, "sent");
+        });
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines.len(), 2);
+        assert_eq!(lines[0]["message"], "moved\n\"away\"");
+        assert_eq!((&lines[0]["requestId"], &lines[0]["job.id"]), (&json!("run"), &json!("1")));
+        assert_eq!((&lines[0]["Quarantined"], &lines[0]["metric"]), (&json!(1), &Value::Null));
+        assert_eq!(lines[0]["_aws"]["CloudWatchMetrics"][0]["Metrics"][0]["Name"], "Quarantined");
+        assert_eq!((&lines[1]["bytes"], &lines[1]["ok"], &lines[1]["_aws"]), (&json!(3), &json!(true), &Value::Null));
+    }
+
+    #[test]
+    fn a_chain_says_each_cause_once() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("outer: {source}")]
+        struct Outer {
+            source: Inner,
+        }
+        #[derive(Debug, thiserror::Error)]
+        #[error("inner")]
+        struct Inner(#[source] std::io::Error);
+        let error = Outer { source: Inner(std::io::Error::other("root")) };
+        assert_eq!(chain(&error), "outer: inner: root");
+    }
 }

@@ -1,32 +1,51 @@
 //! The Lambda function: settings, services, worker, and Lambda's own loop. No logic.
 
+use std::process::ExitCode;
+
 use codepipeline_artifactory::aws::codepipeline::CodePipeline;
 use codepipeline_artifactory::aws::secret::Secrets;
-use codepipeline_artifactory::deadline::Deadline;
 use codepipeline_artifactory::registry::Http;
 use codepipeline_artifactory::run::Services;
 use codepipeline_artifactory::settings::Settings;
 use codepipeline_artifactory::trigger::Trigger;
-use codepipeline_artifactory::worker::Worker;
+use codepipeline_artifactory::turns::Turns;
+use codepipeline_artifactory::worker::{Invocation, Worker};
 use codepipeline_artifactory::{aws, log};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use tracing::Instrument as _;
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
-async fn main() -> Result<(), Error> {
-    let settings = Settings::from_environment()?;
-    log::start(settings.log_level);
+async fn main() -> ExitCode {
+    let settings = Settings::from_environment();
+    log::start(settings.as_ref().map_or(log::DEFAULT, |settings| settings.log_level));
+    let worker = match settings {
+        Ok(settings) => worker(settings).await,
+        Err(error) => Err(error.into()),
+    };
+    match worker {
+        Ok(worker) => serve(worker).await,
+        Err(error) => Err(error),
+    }
+    .map_or_else(|error| log::fatal(&*error), |()| ExitCode::SUCCESS)
+}
+
+/// Makes everything that jobs need, and warms what can be warmed.
+async fn worker(settings: Settings) -> Result<Worker, Error> {
     let aws = aws::configuration().await;
     let secrets = Secrets::new(&aws);
     let roots = secrets.certificates(settings.ca_certificates.as_ref()).await?;
     let http = Http::new(roots.as_deref().map(str::as_bytes))?;
-    let services = Services { pipeline: CodePipeline::new(&aws), secrets, http, aws, settings };
-    let worker = Worker::new(services);
+    http.warm()?;
+    let pipeline = CodePipeline::new(&aws);
+    Ok(Worker::new(Services { settings, aws, pipeline, secrets, http, turns: Turns::default() }))
+}
+
+async fn serve(worker: Worker) -> Result<(), Error> {
     let handle = async |event: LambdaEvent<Trigger>| {
         let LambdaEvent { payload, context } = event;
         let span = tracing::error_span!("invocation", requestId = context.request_id);
-        let deadline = Deadline::of_invocation(context.deadline);
-        worker.tick(&payload, deadline, &context.request_id).instrument(span).await.map_err(log::logged)
+        let invocation = Invocation::new(&context.request_id, &context.invoked_function_arn, context.deadline);
+        worker.tick(&payload, &invocation).instrument(span).await.map_err(log::logged)
     };
     lambda_runtime::run(service_fn(handle)).await
 }

@@ -9,6 +9,9 @@ use crate::package::{Coordinates, Target, hex};
 use crate::step::{Segment, Step};
 use crate::template::{FileFacts, Template, TemplateError};
 
+/// Longest text of a plan in the log, in characters.
+const EXCERPT: usize = 20_000;
+
 /// One package and the requests that publish it, in order.
 #[derive(Debug, Clone)]
 pub struct PackagePlan {
@@ -61,6 +64,15 @@ impl Plan {
     /// The packages, in order.
     pub fn packages(&self) -> &[PackagePlan] {
         &self.packages
+    }
+
+    /// The plan as text, as much of it as a line of the log has room for.
+    pub fn excerpt(&self) -> String {
+        let text = self.to_string();
+        match text.char_indices().nth(EXCERPT) {
+            None => text,
+            Some(_) => text.chars().take(EXCERPT).chain(['…']).collect(),
+        }
     }
 
     /// SHA-256 (hexadecimal) over everything that decides what will be published where.

@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 
@@ -68,6 +69,43 @@ impl ReadAt for OnDisk {
     }
 }
 
+/// Ends the reading of sources when it is dropped: a blocking thread cannot be ended from outside, but it comes by here
+/// for every byte that it works on.
+#[derive(Debug, Default)]
+pub struct Leash(Arc<AtomicBool>);
+
+impl Leash {
+    /// The same bytes, readable as long as the leash is there.
+    pub fn hold(&self, source: Arc<dyn ReadAt>) -> Arc<dyn ReadAt> {
+        Arc::new(Leashed { source, ended: Arc::clone(&self.0) })
+    }
+}
+
+impl Drop for Leash {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[derive(Debug)]
+struct Leashed {
+    source: Arc<dyn ReadAt>,
+    ended: Arc<AtomicBool>,
+}
+
+impl ReadAt for Leashed {
+    fn size(&self) -> u64 {
+        self.source.size()
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.ended.load(Ordering::Relaxed) {
+            return Err(io::Error::other("nobody waits for it any more"));
+        }
+        self.source.read_at(offset, buffer)
+    }
+}
+
 /// A reading position in a [`ReadAt`]; many cursors may share one.
 #[derive(Debug, Clone)]
 pub struct Cursor {
@@ -118,5 +156,14 @@ mod tests {
         assert!(cursor.seek(SeekFrom::Current(-1)).is_err());
         cursor.seek(SeekFrom::Start(99)).unwrap();
         assert_eq!(cursor.read(&mut three).unwrap(), 0);
+    }
+
+    #[test]
+    fn reading_ends_with_the_leash() {
+        let leash = Leash::default();
+        let source = leash.hold(Arc::new(Memory(Bytes::from_static(b"0123"))));
+        assert_eq!((source.size(), source.read_at(1, &mut [0; 2]).unwrap()), (4, 2));
+        drop(leash);
+        assert!(source.read_at(1, &mut [0; 2]).is_err());
     }
 }

@@ -1,4 +1,5 @@
-//! The job's artifacts in S3, reached with the job's own credentials and nothing else.
+//! The job's artifacts in S3, reached with the job's own credentials and nothing else. Those live about 15 minutes; when
+//! they have expired, CodePipeline gives fresh ones.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -9,13 +10,23 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{Builder, Credentials, Region};
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::ServerSideEncryption;
+use bytes::Bytes;
 use thiserror::Error;
 
-use super::{AwsError, timeouts};
+use super::codepipeline::CodePipeline;
+use super::{AwsError, Meaning, timeouts};
 use crate::archive::source::ReadAt;
 use crate::archive::spool::Spool;
 use crate::deadline::Deadline;
-use crate::job::{ArtifactCredentials, ArtifactLocation};
+use crate::job::{ArtifactCredentials, ArtifactLocation, Job, JobId};
+use crate::log::chain;
+
+/// How often a call is tried before S3 counts as unavailable, each time with the SDK's own retries.
+const TRIES: u32 = 3;
+/// The pause before the second try; it grows with each.
+const PAUSE: Duration = Duration::from_millis(300);
+/// Longest wait for an output artifact to be stored, once.
+const STORE: Duration = Duration::from_secs(30);
 
 /// What keeps an artifact from being read or written.
 #[derive(Debug, Error)]
@@ -45,6 +56,9 @@ pub enum ArtifactError {
         #[source]
         source: AwsError,
     },
+    /// The report that goes into it.
+    #[error("the report for it could not be packed")]
+    Report(#[source] std::io::Error),
     /// Temporary space.
     #[error("the temporary folder of the function has no room for s3://{bucket}/{key}")]
     Spool {
@@ -58,88 +72,156 @@ pub enum ArtifactError {
     },
 }
 
-/// A client that can reach the objects of one job.
-#[derive(Debug, Clone)]
-pub struct Artifacts {
-    client: Client,
+/// The way to the objects of one job.
+#[derive(Debug)]
+pub struct Artifacts<'a> {
+    config: &'a SdkConfig,
+    pipeline: &'a CodePipeline,
+    path_style: bool,
+    job: JobId,
+    encryption_key: Option<String>,
+    client: Option<Client>,
 }
 
-impl Artifacts {
-    /// A client with the job's credentials.
-    pub fn new(config: &SdkConfig, credentials: &ArtifactCredentials, path_style: bool) -> Self {
-        let credentials = Credentials::new(
-            &credentials.access_key_id,
-            credentials.secret_access_key.expose(),
-            Some(credentials.session_token.expose().to_owned()),
-            None,
-            "CodePipelineJob",
-        );
-        let region = config.region().cloned().unwrap_or_else(|| Region::from_static("us-east-1"));
-        let config =
-            Builder::from(config).region(region).credentials_provider(credentials).force_path_style(path_style).build();
-        Self { client: Client::from_conf(config) }
+impl<'a> Artifacts<'a> {
+    /// The way to this job's objects, with the credentials that came with it.
+    pub fn new(config: &'a SdkConfig, pipeline: &'a CodePipeline, job: &Job, path_style: bool) -> Self {
+        let client = job.credentials.as_ref().map(|credentials| client(config, credentials, path_style));
+        Self { config, pipeline, path_style, job: job.id.clone(), encryption_key: job.encryption_key.clone(), client }
     }
 
-    /// Fetches the artifact's object, into memory while it is small, else into temporary space.
+    /// Fetches the artifact's object, into memory while it is small, else into temporary space. Whoever waits for it
+    /// ends it with the invocation; a transfer that stands still ends by itself.
     pub async fn fetch(
-        &self,
+        &mut self,
         artifact: &ArtifactLocation,
         deadline: Deadline,
     ) -> Result<Arc<dyn ReadAt>, ArtifactError> {
-        let (bucket, key) = artifact.object.clone().ok_or_else(|| ArtifactError::NoPlace(artifact.name.clone()))?;
-        let failed = |source| ArtifactError::S3 { bucket: bucket.clone(), key: key.clone(), source };
-        let answer = self
-            .client
-            .get_object()
-            .bucket(&bucket)
-            .key(&key)
-            .customize()
-            .config_override(Builder::new().timeout_config(timeouts(deadline, deadline.left())))
-            .send()
-            .await
-            .map_err(|error| failed(AwsError::of("GetObject", &error)))?;
-        let full = |source| ArtifactError::Spool { bucket: bucket.clone(), key: key.clone(), source };
-        let mut body = answer.body;
-        let mut spool = Spool::default();
+        let mut tried = 0;
         loop {
-            let next = tokio::time::timeout_at(deadline.work_ends(), body.next()).await;
-            let chunk = match next {
-                Ok(None) => break,
-                Ok(Some(Ok(chunk))) => chunk,
-                Ok(Some(Err(error))) => return Err(failed(AwsError::unusable("GetObject", &error.to_string()))),
-                Err(_) => return Err(failed(AwsError::unusable("GetObject", "the time of this invocation is over"))),
-            };
-            spool.write_all(&chunk).map_err(full)?;
+            tried += 1;
+            match get(self.client(artifact)?, artifact, deadline).await {
+                Err(ArtifactError::S3 { source, .. })
+                    if tried < TRIES && self.helps(&source, tried, deadline).await => {}
+                outcome => return outcome,
+            }
         }
-        let source = spool.finish().map_err(full)?;
-        if source.size() == 0 {
-            return Err(ArtifactError::Empty { bucket, key });
-        }
-        Ok(source)
     }
 
     /// Stores an output artifact, encrypted as the pipeline wants it.
     pub async fn store(
-        &self,
+        &mut self,
         artifact: &ArtifactLocation,
-        bytes: Vec<u8>,
-        encryption_key: Option<&str>,
+        bytes: Bytes,
         deadline: Deadline,
     ) -> Result<(), ArtifactError> {
-        let (bucket, key) = artifact.object.clone().ok_or_else(|| ArtifactError::NoPlace(artifact.name.clone()))?;
-        self.client
-            .put_object()
-            .bucket(&bucket)
-            .key(&key)
-            .content_type("application/zip")
-            .server_side_encryption(ServerSideEncryption::AwsKms)
-            .set_ssekms_key_id(encryption_key.map(str::to_owned))
-            .body(ByteStream::from(bytes))
-            .customize()
-            .config_override(Builder::new().timeout_config(timeouts(deadline, Duration::from_secs(30))))
-            .send()
-            .await
-            .map(|_| ())
-            .map_err(|error| ArtifactError::S3 { bucket, key, source: AwsError::of("PutObject", &error) })
+        let mut tried = 0;
+        loop {
+            tried += 1;
+            let key = self.encryption_key.clone();
+            match put(self.client(artifact)?, artifact, bytes.clone(), key, deadline).await {
+                Err(ArtifactError::S3 { source, .. })
+                    if tried < TRIES && self.helps(&source, tried, deadline).await => {}
+                outcome => return outcome,
+            }
+        }
     }
+
+    fn client(&self, artifact: &ArtifactLocation) -> Result<&Client, ArtifactError> {
+        self.client.as_ref().ok_or_else(|| ArtifactError::NoCredentials(artifact.name.clone()))
+    }
+
+    /// Whether the same call may do better: with fresh credentials, or simply a little later.
+    async fn helps(&mut self, error: &AwsError, tried: u32, deadline: Deadline) -> bool {
+        match error.meaning {
+            Meaning::Expired => match self.pipeline.details(&self.job, deadline).await {
+                Ok(Some(Job { credentials: Some(credentials), .. })) => {
+                    self.client = Some(client(self.config, &credentials, self.path_style));
+                    true
+                }
+                Ok(_) => false,
+                Err(error) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "the job's credentials cannot be renewed");
+                    false
+                }
+            },
+            Meaning::Unavailable | Meaning::Throttled => {
+                tokio::time::sleep(PAUSE * tried).await;
+                true
+            }
+            Meaning::Denied | Meaning::NotFound | Meaning::Condition | Meaning::Invalid => false,
+        }
+    }
+}
+
+fn client(config: &SdkConfig, credentials: &ArtifactCredentials, path_style: bool) -> Client {
+    let credentials = Credentials::new(
+        &credentials.access_key_id,
+        credentials.secret_access_key.expose(),
+        Some(credentials.session_token.expose().to_owned()),
+        None,
+        "CodePipelineJob",
+    );
+    let region = config.region().cloned().unwrap_or_else(|| Region::from_static("us-east-1"));
+    let config =
+        Builder::from(config).region(region).credentials_provider(credentials).force_path_style(path_style).build();
+    Client::from_conf(config)
+}
+
+fn place(artifact: &ArtifactLocation) -> Result<(String, String), ArtifactError> {
+    artifact.object.clone().ok_or_else(|| ArtifactError::NoPlace(artifact.name.clone()))
+}
+
+async fn get(
+    client: &Client,
+    artifact: &ArtifactLocation,
+    deadline: Deadline,
+) -> Result<Arc<dyn ReadAt>, ArtifactError> {
+    let (bucket, key) = place(artifact)?;
+    let failed = |source| ArtifactError::S3 { bucket: bucket.clone(), key: key.clone(), source };
+    let answer = client
+        .get_object()
+        .bucket(&bucket)
+        .key(&key)
+        .customize()
+        .config_override(Builder::new().timeout_config(timeouts(deadline, deadline.left())))
+        .send()
+        .await
+        .map_err(|error| failed(AwsError::of("GetObject", &error)))?;
+    let full = |source| ArtifactError::Spool { bucket: bucket.clone(), key: key.clone(), source };
+    let mut body = answer.body;
+    let mut spool = Spool::default();
+    while let Some(chunk) = body.next().await {
+        let chunk = chunk.map_err(|error| failed(AwsError::unusable("GetObject", &chain(&error))))?;
+        spool.write_all(&chunk).map_err(full)?;
+    }
+    let source = spool.finish().map_err(full)?;
+    if source.size() == 0 {
+        return Err(ArtifactError::Empty { bucket, key });
+    }
+    Ok(source)
+}
+
+async fn put(
+    client: &Client,
+    artifact: &ArtifactLocation,
+    bytes: Bytes,
+    encryption_key: Option<String>,
+    deadline: Deadline,
+) -> Result<(), ArtifactError> {
+    let (bucket, key) = place(artifact)?;
+    client
+        .put_object()
+        .bucket(&bucket)
+        .key(&key)
+        .content_type("application/zip")
+        .server_side_encryption(ServerSideEncryption::AwsKms)
+        .set_ssekms_key_id(encryption_key)
+        .body(ByteStream::from(bytes))
+        .customize()
+        .config_override(Builder::new().timeout_config(timeouts(deadline, STORE)))
+        .send()
+        .await
+        .map(drop)
+        .map_err(|error| ArtifactError::S3 { bucket, key, source: AwsError::of("PutObject", &error) })
 }

@@ -31,8 +31,10 @@ pub struct CodePipeline {
 pub enum Acknowledged {
     /// The job is ours to answer.
     Ours,
-    /// A newer dispatch or another worker has it, or it is no more; the text says which.
+    /// A newer dispatch or another worker has it; the text is CodePipeline's word for it.
     NotOurs(String),
+    /// The job was answered, has timed out, or is unknown: nobody can answer it any more.
+    Over(String),
 }
 
 /// What became of a result.
@@ -104,10 +106,7 @@ impl CodePipeline {
                 .await;
             let error = match answer {
                 Ok(answer) => {
-                    return Ok(match answer.status {
-                        Some(raw::JobStatus::InProgress) => Acknowledged::Ours,
-                        other => Acknowledged::NotOurs(format!("its state is {:?}", other.map(|s| s.to_string()))),
-                    });
+                    return Ok(acknowledged(answer.status.as_ref()));
                 }
                 Err(error) => error,
             };
@@ -115,9 +114,8 @@ impl CodePipeline {
             let error = AwsError::of("AcknowledgeJob", &error);
             match (code.as_deref(), error.meaning) {
                 (Some("InvalidNonceException"), _) if may_have_been_taken => return Ok(Acknowledged::Ours),
-                (Some("InvalidNonceException" | "JobNotFoundException"), _) => {
-                    return Ok(Acknowledged::NotOurs(error.code));
-                }
+                (Some("InvalidNonceException"), _) => return Ok(Acknowledged::NotOurs(error.code)),
+                (Some("JobNotFoundException"), _) => return Ok(Acknowledged::Over(error.code)),
                 (_, Meaning::Unavailable) => may_have_been_taken = true,
                 (_, Meaning::Throttled) => {}
                 _ => return Err(error),
@@ -225,7 +223,19 @@ impl CodePipeline {
     }
 }
 
-fn answered<E: ProvideErrorMetadata>(
+/// Whether the job's state after an acknowledgement makes it ours.
+fn acknowledged(status: Option<&raw::JobStatus>) -> Acknowledged {
+    let named = || status.map_or_else(|| "no state".to_owned(), ToString::to_string);
+    match status {
+        Some(raw::JobStatus::InProgress) => Acknowledged::Ours,
+        Some(raw::JobStatus::Succeeded | raw::JobStatus::Failed | raw::JobStatus::TimedOut) => {
+            Acknowledged::Over(named())
+        }
+        _ => Acknowledged::NotOurs(named()),
+    }
+}
+
+fn answered<E: ProvideErrorMetadata + std::error::Error + 'static>(
     operation: &'static str,
     error: Option<aws_sdk_codepipeline::error::SdkError<E, aws_sdk_codepipeline::config::http::HttpResponse>>,
 ) -> Result<Answered, AwsError> {
@@ -235,5 +245,22 @@ fn answered<E: ProvideErrorMetadata>(
             Some("InvalidJobStateException" | "JobNotFoundException") => Ok(Answered::NotOpen),
             _ => Err(AwsError::of(operation, &error)),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_job_in_progress_is_ours() {
+        assert_eq!(acknowledged(Some(&raw::JobStatus::InProgress)), Acknowledged::Ours);
+        for status in ["Succeeded", "Failed", "TimedOut"] {
+            assert_eq!(acknowledged(Some(&status.into())), Acknowledged::Over(status.to_owned()));
+        }
+        for status in ["Created", "Queued", "Dispatched", "SomethingNew"] {
+            assert_eq!(acknowledged(Some(&status.into())), Acknowledged::NotOurs(status.to_owned()));
+        }
+        assert!(matches!(acknowledged(None), Acknowledged::NotOurs(_)));
     }
 }

@@ -1,89 +1,31 @@
 //! The journal: one record in S3 for each job that is being worked on, written before the acknowledgement and removed
 //! after the answer. Every write after the first is conditional, so that of two workers only one can own a job.
 
-use std::time::Duration;
-
 use aws_config::SdkConfig;
-use aws_sdk_s3::Client;
-use aws_sdk_s3::config::Builder;
-use aws_sdk_s3::primitives::ByteStream;
-use serde::{Deserialize, Serialize};
+use bytes::Bytes;
+use futures_util::stream::{self, StreamExt as _};
 
-use super::{AwsError, Meaning, timeouts};
-use crate::deadline::Deadline;
+use super::objects::{Fetched, Objects};
+pub use super::record::{Acknowledgement, Record};
+use super::{AwsError, Meaning};
+use crate::deadline::{Deadline, epoch_millis};
 use crate::job::JobId;
 use crate::settings::ActionType;
 
-/// Longest wait for one call.
-const CALL: Duration = Duration::from_secs(10);
+/// How often one write is tried while nobody else has the record.
+const WRITES: u32 = 3;
+/// How many records are read at once.
+const READS_AT_ONCE: usize = 8;
 /// Where the claims are.
 const PREFIX: &str = "jobs/";
+/// Where objects are moved that are no claims.
+const QUARANTINE: &str = "quarantine/";
 /// A claim is a small thing; whatever is larger is not one.
-const MAX_RECORD: usize = 64 << 10;
-/// The format that this version writes and reads.
-const FORMAT: u32 = 1;
-
-/// What is known of an acknowledgement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Acknowledgement {
-    /// The claim was written before it; whether it was sent, and with what outcome, nobody wrote down.
-    Unconfirmed,
-    /// CodePipeline said that the job is ours.
-    Confirmed,
-}
-
-/// What the journal keeps of a job. Nothing of it is secret.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Record {
-    /// Version of this format.
-    pub format: u32,
-    /// The job.
-    pub job: JobId,
-    /// A random text of the invocation that owns the claim.
-    pub owner: String,
-    /// The account that the job belongs to, where CodePipeline told it.
-    pub account: Option<String>,
-    /// The region that the job belongs to.
-    pub region: String,
-    /// The action type that the job was polled for.
-    pub action_type: ActionType,
-    /// The nonce that the job was offered with.
-    pub nonce: String,
-    /// Whether the job is known to be ours.
-    pub acknowledgement: Acknowledgement,
-    /// How many invocations have worked on the job, this one included; a handing over is not counted.
-    pub attempt: u32,
-    /// End of the owner's invocation, in milliseconds since 1970. 0: handed over.
-    pub lease_until: u64,
-    /// What leads to the log of the run.
-    pub external_execution_id: String,
-    /// Digest of the plan, once there is one.
-    pub plan: Option<String>,
-    /// How many of the plan's steps are done.
-    pub done: usize,
-}
-
-impl Record {
-    /// The first record of a job.
-    pub fn first(job: JobId, action_type: ActionType, nonce: String) -> Self {
-        Self {
-            format: FORMAT,
-            job,
-            owner: String::new(),
-            account: None,
-            region: String::new(),
-            action_type,
-            nonce,
-            acknowledgement: Acknowledgement::Unconfirmed,
-            attempt: 1,
-            lease_until: 0,
-            external_execution_id: String::new(),
-            plan: None,
-            done: 0,
-        }
-    }
-}
+const MAX_RECORD: u64 = 64 << 10;
+/// Largest object that is moved; a larger one stays where it is.
+const MAX_STRAY: u64 = 4 << 20;
+/// No invocation lives longer, so whoever wrote a record so long ago is gone.
+const LONGEST_INVOCATION_MILLIS: u64 = 15 * 60 * 1000;
 
 /// A job that is ours, as far as the journal goes: it must be closed or released.
 #[derive(Debug)]
@@ -115,6 +57,27 @@ pub struct OpenClaim {
     etag: String,
 }
 
+/// A claim that cannot be read, left by someone who is gone.
+#[derive(Debug, Clone)]
+pub struct DamagedClaim {
+    /// The job, by the object's name.
+    pub job: JobId,
+    /// Why it cannot be read.
+    pub problem: String,
+    etag: String,
+}
+
+/// What lies in the journal.
+#[derive(Debug, Default)]
+pub struct Survey {
+    /// Claims of this account and region and of the action types that were asked for, whose owners' time is up.
+    pub left: Vec<OpenClaim>,
+    /// Claims that cannot be read, and have not changed for longer than any invocation lives.
+    pub damaged: Vec<DamagedClaim>,
+    /// Keys that are no job's.
+    pub strays: Vec<String>,
+}
+
 /// What became of trying to own a job.
 #[derive(Debug)]
 pub enum Claiming {
@@ -125,10 +88,10 @@ pub enum Claiming {
 }
 
 /// What became of a write to a claim of ours.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kept {
     /// It is still ours.
-    Ours(Claim),
+    Ours,
     /// Another worker has taken it over: stop at once and report nothing.
     Lost,
 }
@@ -136,134 +99,166 @@ pub enum Kept {
 /// The journal of one invocation.
 #[derive(Debug, Clone)]
 pub struct Journal {
-    client: Client,
-    bucket: String,
+    objects: Objects,
     owner: String,
+    account: Option<String>,
     region: String,
 }
 
 impl Journal {
     /// The journal in `bucket`, written in the name of a new random owner.
     pub fn new(config: &SdkConfig, bucket: &str, path_style: bool) -> Self {
-        let s3 = Builder::from(config).force_path_style(path_style).build();
         Self {
-            client: Client::from_conf(s3),
-            bucket: bucket.to_owned(),
-            owner: format!("{:032x}", fastrand::u128(..)),
+            objects: Objects::new(config, bucket, path_style),
+            owner: random(),
+            account: None,
             region: config.region().map(ToString::to_string).unwrap_or_default(),
         }
     }
 
-    /// The same journal for a new invocation: a new owner.
+    /// The same journal for a new invocation: a new owner, in this account.
     #[must_use]
-    pub fn renewed(&self) -> Self {
-        Self { owner: format!("{:032x}", fastrand::u128(..)), ..self.clone() }
+    pub fn renewed(&self, account: Option<String>) -> Self {
+        Self { owner: random(), account, ..self.clone() }
     }
 
-    fn limited(deadline: Deadline) -> Builder {
-        Builder::new().timeout_config(timeouts(deadline, CALL))
-    }
-
-    /// All readable claims of this region and of these action types, whoever owns them.
-    pub async fn open_claims(&self, types: &[ActionType], deadline: Deadline) -> Result<Vec<OpenClaim>, AwsError> {
-        let mut keys = Vec::new();
-        let mut token = None;
-        loop {
-            let page = self
-                .client
-                .list_objects_v2()
-                .bucket(&self.bucket)
-                .prefix(PREFIX)
-                .set_continuation_token(token)
-                .customize()
-                .config_override(Self::limited(deadline))
-                .send()
-                .await
-                .map_err(|error| AwsError::of("ListObjectsV2", &error))?;
-            keys.extend(page.contents.unwrap_or_default().into_iter().filter_map(|object| object.key));
-            token = page.next_continuation_token.filter(|_| page.is_truncated == Some(true));
-            if token.is_none() {
-                break;
+    /// Looks at everything in the journal. A record that cannot be fetched just now is left to the next tick.
+    pub async fn survey(&self, types: &[ActionType], deadline: Deadline) -> Result<Survey, AwsError> {
+        let mut survey = Survey::default();
+        let mut jobs = Vec::new();
+        for key in self.objects.keys(PREFIX, deadline).await? {
+            match key.strip_prefix(PREFIX).and_then(|name| name.strip_suffix(".json")).and_then(JobId::parse) {
+                Some(job) => jobs.push(job),
+                // What the console makes of a folder.
+                None if key == PREFIX => {}
+                None => survey.strays.push(key),
             }
         }
-        let mut claims = Vec::new();
-        for key in keys {
-            let named = key.strip_prefix(PREFIX).and_then(|name| name.strip_suffix(".json")).and_then(JobId::parse);
-            let Some(id) = named else {
-                tracing::warn!(key, "an object in the journal is not a claim; it is left alone");
-                continue;
-            };
-            match self.read(&id, deadline).await? {
-                Read::Claim(claim)
-                    if claim.record.region == self.region && types.contains(&claim.record.action_type) =>
-                {
-                    claims.push(claim);
+        let reads = jobs.into_iter().map(|job| async move {
+            let read = self.read(&job, deadline).await;
+            (job, read)
+        });
+        // Collected, because a stream that holds the closure is not `Send` in the compiler's eyes.
+        let reads: Vec<_> = reads.collect();
+        let mut reads = stream::iter(reads).buffered(READS_AT_ONCE);
+        while let Some((job, read)) = reads.next().await {
+            match read {
+                Ok(Read::Claim(claim)) => {
+                    let Record { account, region, action_type, lease_until, .. } = &*claim.record;
+                    let ours = *account == self.account && *region == self.region && types.contains(action_type);
+                    if ours && *lease_until <= epoch_millis() {
+                        survey.left.push(claim);
+                    }
                 }
-                Read::Claim(_) | Read::Absent => {}
-                Read::Unreadable(problem) => {
-                    tracing::warn!(job.id = %id, problem, "a claim cannot be read; it is left alone");
+                Ok(Read::Absent) => {}
+                Ok(Read::Damaged { claim, changed_millis }) => {
+                    if epoch_millis() >= changed_millis.saturating_add(LONGEST_INVOCATION_MILLIS) {
+                        survey.damaged.push(claim);
+                    } else {
+                        tracing::warn!(job.id = %job, problem = claim.problem, "a claim cannot be read; its owner may live yet");
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(job.id = %job, error = &error as &dyn std::error::Error, "a claim cannot be fetched; it is left to the next tick");
                 }
             }
         }
-        Ok(claims)
+        Ok(survey)
     }
 
     /// Writes the first claim of a job, before its acknowledgement.
-    pub async fn claim(&self, mut record: Record, deadline: Deadline) -> Result<Claiming, AwsError> {
-        self.sign(&mut record, deadline);
-        self.settle(Box::new(record), None, deadline).await
+    pub async fn claim(&self, record: Record, deadline: Deadline) -> Result<Claiming, AwsError> {
+        self.settle(self.signed(record, deadline), None, deadline).await
     }
 
     /// Takes over the claim of a dead worker, or one that was handed over.
     pub async fn take_over(&self, open: OpenClaim, run_id: &str, deadline: Deadline) -> Result<Claiming, AwsError> {
         let OpenClaim { mut record, etag } = open;
-        if record.lease_until > 0 {
-            record.attempt = record.attempt.saturating_add(1);
-        }
-        run_id.clone_into(&mut record.external_execution_id);
-        self.sign(&mut record, deadline);
-        self.settle(record, Some(etag), deadline).await
+        record.taken_over(run_id);
+        self.settle(self.signed(*record, deadline), Some(etag), deadline).await
     }
 
-    /// Writes down how far a job of ours has come.
+    /// Takes over a claim that cannot be read: its job begins anew.
+    pub async fn replace(
+        &self,
+        damaged: DamagedClaim,
+        action_type: ActionType,
+        run_id: &str,
+        deadline: Deadline,
+    ) -> Result<Claiming, AwsError> {
+        let record = Record::first(damaged.job, action_type, String::new(), run_id);
+        self.settle(self.signed(record, deadline), Some(damaged.etag), deadline).await
+    }
+
+    /// Writes down how far a job of ours has come. After an error the claim is as it was: nobody else can have it
+    /// before its lease ends.
     pub async fn update(
         &self,
-        claim: Claim,
+        claim: &mut Claim,
         change: impl FnOnce(&mut Record),
         deadline: Deadline,
     ) -> Result<Kept, AwsError> {
-        let Claim { mut record, etag } = claim;
+        let mut record = claim.record.clone();
         change(&mut record);
-        Ok(match self.settle(record, Some(etag), deadline).await? {
-            Claiming::Ours(claim) => Kept::Ours(claim),
+        Ok(match self.settle(record, Some(claim.etag.clone()), deadline).await? {
+            Claiming::Ours(written) => {
+                *claim = written;
+                Kept::Ours
+            }
             Claiming::Held => Kept::Lost,
         })
     }
 
     /// Removes the claim of a job that is done with.
     pub async fn close(&self, claim: Claim, deadline: Deadline) -> Result<(), AwsError> {
-        let answer = self
-            .client
-            .delete_object()
-            .bucket(&self.bucket)
-            .key(key(&claim.record.job))
-            .if_match(&claim.etag)
-            .customize()
-            .config_override(Self::limited(deadline))
-            .send()
-            .await;
-        match answer.map_err(|error| AwsError::of("DeleteObject", &error)) {
-            // Gone or another's: either way nothing of ours is left.
-            Err(error) if matches!(error.meaning, Meaning::Condition | Meaning::NotFound) => Ok(()),
-            outcome => outcome.map(drop),
+        let Claim { record, mut etag } = claim;
+        let mut tried = 0;
+        loop {
+            tried += 1;
+            let doubt = match self.objects.remove(&key(&record.job), &etag, deadline).await {
+                Ok(()) => return Ok(()),
+                Err(error) if error.meaning == Meaning::NotFound => return Ok(()),
+                Err(error) => error,
+            };
+            if tried >= WRITES || !matches!(doubt.meaning, Meaning::Condition | Meaning::Unavailable) {
+                return Err(doubt);
+            }
+            match self.read(&record.job, deadline).await? {
+                Read::Claim(found) if found.record.owner == self.owner => etag = found.etag,
+                // Gone or another's: either way nothing of ours is left.
+                Read::Claim(_) | Read::Damaged { .. } | Read::Absent => return Ok(()),
+            }
         }
     }
 
-    fn sign(&self, record: &mut Record, deadline: Deadline) {
-        record.format = FORMAT;
+    /// Moves an object that is no claim to the quarantine, where it bothers nobody and nothing of it is lost.
+    pub async fn quarantine(&self, stray: &str, deadline: Deadline) -> Result<(), AwsError> {
+        let Some(Fetched { etag, body, .. }) = self.objects.fetch(stray, MAX_STRAY, deadline).await? else {
+            return Ok(());
+        };
+        let body = body.ok_or_else(|| AwsError::unusable("GetObject", "it is too large to be moved"))?;
+        let name = stray.strip_prefix(PREFIX).unwrap_or(stray);
+        // Of two objects of one name the second is told apart by its bytes.
+        let names = [format!("{QUARANTINE}{name}"), format!("{QUARANTINE}{name}.{}", etag.trim_matches('"'))];
+        for key in names {
+            match self.objects.put(&key, body.clone(), None, deadline).await {
+                Ok(_) => break,
+                Err(error) if error.meaning == Meaning::Condition => {}
+                Err(error) => return Err(error),
+            }
+        }
+        match self.objects.remove(stray, &etag, deadline).await {
+            Err(error) if error.meaning == Meaning::NotFound => Ok(()),
+            outcome => outcome,
+        }
+    }
+
+    fn signed(&self, mut record: Record, deadline: Deadline) -> Box<Record> {
         record.owner.clone_from(&self.owner);
+        record.account.clone_from(&self.account);
         record.region.clone_from(&self.region);
         record.lease_until = deadline.epoch_millis();
+        Box::new(record)
     }
 
     /// Writes a record under its condition. Where the outcome is in doubt (a failed condition may be the echo of our
@@ -271,80 +266,60 @@ impl Journal {
     async fn settle(
         &self,
         record: Box<Record>,
-        etag: Option<String>,
+        mut etag: Option<String>,
         deadline: Deadline,
     ) -> Result<Claiming, AwsError> {
-        let body = serde_json::to_vec(&record).map_err(|error| AwsError::unusable("PutObject", &error.to_string()))?;
-        let condition = self.client.put_object().bucket(&self.bucket).key(key(&record.job));
-        let conditional = match etag {
-            None => condition.if_none_match("*"),
-            Some(etag) => condition.if_match(etag),
-        };
-        let answer = conditional
-            .content_type("application/json")
-            .body(ByteStream::from(body))
-            .customize()
-            .config_override(Self::limited(deadline))
-            .send()
-            .await;
-        let doubt = match answer {
-            Ok(answer) => match answer.e_tag {
-                Some(etag) => return Ok(Claiming::Ours(Claim { record, etag })),
-                None => AwsError::unusable("PutObject", "it has no ETag"),
-            },
-            Err(error) => AwsError::of("PutObject", &error),
-        };
-        if !matches!(doubt.meaning, Meaning::Condition | Meaning::NotFound | Meaning::Unavailable) {
-            return Err(doubt);
-        }
-        match self.read(&record.job, deadline).await? {
-            Read::Claim(OpenClaim { record: found, etag }) if found == record => {
-                Ok(Claiming::Ours(Claim { record, etag }))
+        let json = serde_json::to_vec(&record).map_err(|error| AwsError::unusable("PutObject", &error.to_string()))?;
+        let json = Bytes::from(json);
+        let mut tried = 0;
+        loop {
+            tried += 1;
+            let doubt = match self.objects.put(&key(&record.job), json.clone(), etag.as_deref(), deadline).await {
+                Ok(etag) => return Ok(Claiming::Ours(Claim { record, etag })),
+                Err(error) => error,
+            };
+            if !matches!(doubt.meaning, Meaning::Condition | Meaning::NotFound | Meaning::Unavailable) {
+                return Err(doubt);
             }
-            Read::Absent if doubt.meaning == Meaning::Unavailable => Err(doubt),
-            // Another's, or closed meanwhile by whoever had it.
-            Read::Claim(_) | Read::Unreadable(_) | Read::Absent => Ok(Claiming::Held),
+            match self.read(&record.job, deadline).await? {
+                Read::Claim(OpenClaim { record: found, etag }) if found == record => {
+                    return Ok(Claiming::Ours(Claim { record, etag }));
+                }
+                // What we wrote before: this write has not happened.
+                Read::Claim(found) if found.record.owner == self.owner => etag = Some(found.etag),
+                Read::Absent if etag.is_none() => {}
+                // Another's, or closed meanwhile by whoever had it.
+                Read::Claim(_) | Read::Damaged { .. } | Read::Absent => return Ok(Claiming::Held),
+            }
+            if tried >= WRITES {
+                return Err(doubt);
+            }
         }
     }
 
-    async fn read(&self, id: &JobId, deadline: Deadline) -> Result<Read, AwsError> {
-        let answer = self
-            .client
-            .get_object()
-            .bucket(&self.bucket)
-            .key(key(id))
-            .customize()
-            .config_override(Self::limited(deadline))
-            .send()
-            .await;
-        let answer = match answer.map_err(|error| AwsError::of("GetObject", &error)) {
-            Ok(answer) => answer,
-            Err(error) if error.meaning == Meaning::NotFound => return Ok(Read::Absent),
-            Err(error) => return Err(error),
+    async fn read(&self, job: &JobId, deadline: Deadline) -> Result<Read, AwsError> {
+        let Some(Fetched { etag, changed_millis, body }) = self.objects.fetch(&key(job), MAX_RECORD, deadline).await?
+        else {
+            return Ok(Read::Absent);
         };
-        let etag = answer.e_tag.unwrap_or_default();
-        if answer
-            .content_length
-            .and_then(|length| usize::try_from(length).ok())
-            .is_none_or(|length| length > MAX_RECORD)
-        {
-            return Ok(Read::Unreadable("it is too large".to_owned()));
-        }
-        let body = answer.body.collect().await.map_err(|error| AwsError::unusable("GetObject", &error.to_string()))?;
-        Ok(match serde_json::from_slice::<Box<Record>>(&body.into_bytes()) {
-            Ok(record) if record.format == FORMAT && record.job == *id => Read::Claim(OpenClaim { record, etag }),
-            Ok(record) => Read::Unreadable(format!("it is of format {} for job {}", record.format, record.job)),
-            Err(error) => Read::Unreadable(error.to_string()),
+        let record = body.ok_or_else(|| "it is too large".to_owned()).and_then(|body| Record::parse(&body, job));
+        Ok(match record {
+            Ok(record) => Read::Claim(OpenClaim { record, etag }),
+            Err(problem) => Read::Damaged { claim: DamagedClaim { job: job.clone(), problem, etag }, changed_millis },
         })
     }
 }
 
 enum Read {
     Claim(OpenClaim),
+    Damaged { claim: DamagedClaim, changed_millis: u64 },
     Absent,
-    Unreadable(String),
 }
 
-fn key(id: &JobId) -> String {
-    format!("{PREFIX}{id}.json")
+fn key(job: &JobId) -> String {
+    format!("{PREFIX}{job}.json")
+}
+
+fn random() -> String {
+    format!("{:032x}", fastrand::u128(..))
 }

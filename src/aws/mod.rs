@@ -2,7 +2,10 @@
 
 pub mod artifact;
 pub mod codepipeline;
+mod connections;
 pub mod journal;
+mod objects;
+mod record;
 pub mod secret;
 
 use std::time::Duration;
@@ -14,7 +17,11 @@ use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use thiserror::Error;
 
+use self::connections::{CONNECT, Connections, READ};
 use crate::deadline::Deadline;
+
+/// What a call is given at the very end of an invocation: enough to hand a job over.
+const SHORTEST: Duration = Duration::from_millis(50);
 
 /// What a failed call means for us, by status and error code, never by its text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +58,10 @@ pub struct AwsError {
 
 impl AwsError {
     /// Reads an SDK's error.
-    pub fn of<E: ProvideErrorMetadata>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> Self {
+    pub fn of<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> Self
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
         let status = error.raw_response().map(|response| response.status().as_u16());
         let metadata = error.as_service_error().map(ProvideErrorMetadata::meta);
         let code = metadata.and_then(|meta| meta.code()).map_or_else(
@@ -63,7 +73,11 @@ impl AwsError {
             },
             bounded,
         );
-        let message = metadata.and_then(|meta| meta.message()).map(bounded).unwrap_or_default();
+        let message = match (metadata, status) {
+            (Some(metadata), _) => metadata.message().map(bounded).unwrap_or_default(),
+            (None, None) => bounded(&causes(error)),
+            (None, Some(_)) => String::new(),
+        };
         let meaning = meaning(&code, status);
         Self { operation, code, message, meaning }
     }
@@ -72,6 +86,11 @@ impl AwsError {
     pub fn unusable(operation: &'static str, problem: &str) -> Self {
         Self { operation, code: "unusable answer".to_owned(), message: bounded(problem), meaning: Meaning::Unavailable }
     }
+}
+
+/// Why there is no answer, from the outermost cause to the innermost.
+fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+    error.source().map(crate::log::chain).unwrap_or_default()
 }
 
 fn meaning(code: &str, status: Option<u16>) -> Meaning {
@@ -116,20 +135,18 @@ fn bounded(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect::<String>().trim().to_owned()
 }
 
-/// Time-outs for one call: the SDK itself sets none for reads. Everything ends within the invocation.
+/// Time-outs for one call, its retries included: the SDK itself sets none for reads. Everything ends within the
+/// invocation.
 pub fn timeouts(deadline: Deadline, whole: Duration) -> TimeoutConfig {
-    let whole = whole.min(deadline.left_with_reserve()).max(Duration::from_millis(50));
-    TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(3).min(whole))
-        .read_timeout(Duration::from_secs(10).min(whole))
-        .operation_timeout(whole)
-        .build()
+    let whole = whole.min(deadline.left_for_closing()).max(SHORTEST);
+    TimeoutConfig::builder().connect_timeout(CONNECT).read_timeout(READ).operation_timeout(whole).build()
 }
 
 /// The process's AWS configuration: region, endpoints and credentials from where the SDK takes them.
 pub async fn configuration() -> SdkConfig {
     aws_config::defaults(aws_config::BehaviorVersion::latest())
         .retry_config(RetryConfig::standard().with_max_attempts(3))
+        .http_client(Connections::new())
         .app_name_opt()
         .load()
         .await

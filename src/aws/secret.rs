@@ -1,21 +1,21 @@
 //! Secrets Manager: the credential's text, read at run time and kept in memory for a short while.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::config::Builder;
-use tokio::time::Instant;
 
 use super::{AwsError, timeouts};
 use crate::credential::SecretText;
-use crate::deadline::Deadline;
+use crate::deadline::{Deadline, epoch_millis};
 use crate::settings::CaCertificates;
 
-/// How long a value is used before it is read again; a rotated secret is noticed earlier by its 401.
-const FRESH: Duration = Duration::from_mins(1);
+/// How long a value is used before it is read again, in milliseconds of the wall clock, which goes on while the process
+/// is frozen; a rotated secret is noticed earlier by its 401.
+const FRESH_MILLIS: u64 = 60_000;
 
 /// Longest wait for certificates when the process starts; Lambda gives it 10 s in all.
 const CERTIFICATES: Duration = Duration::from_secs(8);
@@ -24,7 +24,7 @@ const CERTIFICATES: Duration = Duration::from_secs(8);
 #[derive(Debug)]
 pub struct Secrets {
     client: Client,
-    cache: Mutex<HashMap<String, (Instant, SecretText)>>,
+    cache: Mutex<HashMap<String, (u64, SecretText)>>,
 }
 
 /// Whether a value that was read a moment ago will do.
@@ -63,9 +63,9 @@ impl Secrets {
             ..AwsError::unusable("GetSecretValue", "the secret is binary, not text")
         })?;
         let value = SecretText::new(text);
-        if let Ok(mut cache) = self.cache.lock() {
-            cache.insert(id.to_owned(), (Instant::now(), value.clone()));
-        }
+        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        cache.insert(id.to_owned(), (epoch_millis(), value.clone()));
+        drop(cache);
         Ok(value)
     }
 
@@ -82,7 +82,7 @@ impl Secrets {
     }
 
     fn cached(&self, id: &str) -> Option<SecretText> {
-        let cache = self.cache.lock().ok()?;
-        cache.get(id).filter(|(read, _)| read.elapsed() < FRESH).map(|(_, value)| value.clone())
+        let cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        cache.get(id).filter(|(read, _)| epoch_millis().abs_diff(*read) < FRESH_MILLIS).map(|(_, value)| value.clone())
     }
 }

@@ -135,27 +135,39 @@ impl Session {
             return;
         };
         let headers = HeaderMap::from_iter([(AUTHORIZATION, authorization)]);
-        let request = match by {
-            Endpoint::Legacy => Request {
-                purpose: Purpose::Revoke,
-                method: Method::POST,
-                path: "api/security/token/revoke",
-                url: base.join("api/security/token/revoke"),
-                headers,
-                form: Some(form(&[("token", token.expose())])),
-            },
-            Endpoint::Access => Request {
-                purpose: Purpose::Revoke,
-                method: Method::DELETE,
-                path: "access/api/v1/tokens/me",
-                url: format!("{}/me", by.url(base)),
-                headers,
-                form: None,
-            },
+        let by_value = Request {
+            purpose: Purpose::Revoke,
+            method: Method::POST,
+            path: "api/security/token/revoke",
+            url: base.join("api/security/token/revoke"),
+            headers: headers.clone(),
+            form: Some(form(&[("token", token.expose())])),
         };
-        let mut budget = Budget::without_retries(wire.pacing, deadline);
-        match tokio::time::timeout(REVOKE, wire.ask(&request, &Text, &mut budget)).await {
-            Ok(Ok(_)) => {}
+        let itself = Request {
+            purpose: Purpose::Revoke,
+            method: Method::DELETE,
+            path: "access/api/v1/tokens/me",
+            url: format!("{}/me", Endpoint::Access.url(base)),
+            headers,
+            form: None,
+        };
+        // The older call may be an administrator's alone; since 7.53 a token may end itself.
+        let requests = match by {
+            Endpoint::Legacy => vec![by_value, itself],
+            Endpoint::Access => vec![itself],
+        };
+        let revoking = async {
+            let mut refusal = None;
+            for request in &requests {
+                match wire.ask(request, &Text, &mut Budget::without_retries(wire.pacing, deadline)).await {
+                    Ok(_) => return Ok(()),
+                    Err(error) => refusal = Some(error),
+                }
+            }
+            refusal.map_or(Ok(()), Err)
+        };
+        match tokio::time::timeout(REVOKE, revoking).await {
+            Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::debug!(%error, "the token was not revoked; it ends by itself"),
             Err(_) => tracing::debug!("revoking the token took too long; it ends by itself"),
         }

@@ -9,13 +9,10 @@ use reqwest::{Certificate, Client, redirect, retry};
 use thiserror::Error;
 
 use super::retry::Pacing;
-use crate::deadline::epoch_millis;
+use crate::deadline::LastUse;
 
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(5);
-/// How long a client may lie unused, by the wall clock, before its connections are not trusted any more. The
-/// pool's own clock stands still while the process is frozen.
-const FRESH_MILLIS: u64 = 20_000;
 
 /// Why there is no HTTP client.
 #[derive(Debug, Error)]
@@ -38,7 +35,7 @@ pub struct Http {
 
 struct Warm {
     client: Client,
-    used_millis: u64,
+    used: LastUse,
 }
 
 impl Http {
@@ -74,14 +71,14 @@ impl Http {
     }
 
     pub(super) fn client(&self) -> Result<Client, HttpError> {
-        let now = epoch_millis();
         let mut warm = self.warm.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(warm) = warm.as_mut().filter(|warm| now.abs_diff(warm.used_millis) < FRESH_MILLIS) {
-            warm.used_millis = now;
+        if let Some(warm) = warm.as_mut()
+            && warm.used.is_recent()
+        {
             return Ok(warm.client.clone());
         }
         let client = self.build()?;
-        *warm = Some(Warm { client: client.clone(), used_millis: now });
+        *warm = Some(Warm { client: client.clone(), used: LastUse::now() });
         Ok(client)
     }
 

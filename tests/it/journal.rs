@@ -45,7 +45,8 @@ async fn the_claim_is_there_before_the_acknowledgement_and_gone_after_the_answer
     ");
     let written = seen.iter().find(|seen| seen.service == s3::SERVICE && seen.request.method == Method::PUT).unwrap();
     assert_eq!(written.request.header("if-none-match"), "*");
-    let removed = seen.iter().find(|seen| seen.request.method == Method::DELETE).unwrap();
+    let removed =
+        seen.iter().find(|seen| seen.service == s3::SERVICE && seen.request.method == Method::DELETE).unwrap();
     assert!(!removed.request.header("if-match").is_empty());
 }
 

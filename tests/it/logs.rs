@@ -68,8 +68,8 @@ async fn each_job_ends_with_one_line_that_says_how() {
     }
     let ended: Vec<String> = ended.iter().map(Value::to_string).collect();
     insta::assert_snapshot!(scene::steady(&stack, &ended.join("\n")), @r#"
-    {"level":"INFO","message":"job ended","version":"0.1.0","requestId":"RUN","job.id":"JOB-0","pipeline":"web","execution":"EXECUTION","packages":"[\"left@1.0.0\"]","outcome":"Succeeded","millis":0,"target":"codepipeline_artifactory::worker"}
-    {"level":"INFO","message":"job ended","version":"0.1.0","requestId":"RUN","job.id":"JOB-1","pipeline":"web","execution":"EXECUTION","packages":"[]","outcome":"Failed","millis":0,"target":"codepipeline_artifactory::worker"}
+    {"level":"INFO","message":"job ended","version":"0.1.0","requestId":"RUN","job.id":"JOB-0","pipeline":"web","execution":"EXECUTION","millis":0,"outcome":"succeeded","packages":"left@1.0.0","target":"codepipeline_artifactory::hand"}
+    {"level":"INFO","message":"job ended","version":"0.1.0","requestId":"RUN","job.id":"JOB-1","pipeline":"web","execution":"EXECUTION","millis":0,"outcome":"failed","packages":"","target":"codepipeline_artifactory::hand"}
     "#);
 }
 
@@ -152,7 +152,9 @@ async fn a_token_that_artifactory_echoes_is_blanked_out_everywhere() {
         stack.secrets.put(SECRET, &json!({ "access_token": token }).to_string());
         let body = format!("<html><title>no: Authorization: Bearer {token}, {}</title>", STANDARD.encode(token));
         let echo = Fault::Answer { status, headers: Vec::new(), body };
-        stack.traffic.fault(artifactory::SERVICE, None, "", 0, 1000, echo);
+        stack.traffic.fault(artifactory::SERVICE, Some(hyper::Method::PUT), "", 0, 1000, echo);
+        let nothing = Fault::Answer { status: 404, headers: Vec::new(), body: String::new() };
+        stack.traffic.fault(artifactory::SERVICE, Some(hyper::Method::GET), "", 0, 1000, nothing);
         let job = stack.pipeline.queue(stack.action(package("left", "1.0.0")));
         stack.worker().await;
         let event = stack.pipeline.started_event(&job);

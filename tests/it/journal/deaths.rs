@@ -187,9 +187,9 @@ async fn a_job_that_three_workers_died_on_is_not_tried_again() {
     let (kind, message) = failure(stack.pipeline.result(&job));
     insta::assert_snapshot!(scene::steady(&stack, &format!("{kind}\n{message}")), @r"
     JobFailed
-    3 workers died on this job, one after the other.
+    3 attempts at this job came to no end: a worker died, or its time ran out and nothing more was done.
     Target: npm-local at http://artifactory, with the secret codepipeline-artifactory/default.
-    Nothing was published; not published: left@1.0.0.
+    Not published, unless by an earlier attempt: left@1.0.0.
     What to do: Look into the log of the runs; if the function ran out of memory or time, raise them, then retry the stage.
     Log: request id RUN.
     ");

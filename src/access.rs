@@ -1,0 +1,130 @@
+//! Which credential a job may use, and whether it may use it at all: for this Artifactory, this pipeline, this repository
+//! (design, the secret).
+
+use crate::action::ActionConfig;
+use crate::aws::secret::{Freshness, Secrets};
+use crate::credential::{ArtifactorySecret, Credential};
+use crate::deadline::Deadline;
+use crate::failure::Failure;
+use crate::registry::url::Base;
+use crate::settings::Settings;
+
+/// Reads the secret that the action or the stack names, and gives its credential if this job may use it.
+pub async fn credential(
+    secrets: &Secrets,
+    settings: &Settings,
+    action: &ActionConfig,
+    pipeline: Option<&str>,
+    freshness: Freshness,
+    deadline: Deadline,
+) -> Result<Credential, Failure> {
+    let id = action.secret_id.as_ref().or(settings.default_secret_id.as_ref()).ok_or(Failure::NoSecret)?;
+    let value = secrets.value(id, freshness, deadline).await;
+    let value = value.map_err(|source| Failure::SecretUnread { id: id.clone(), source })?;
+    allowed(id, value.expose(), settings, action, pipeline)
+}
+
+/// The secret's credential, if this job may use it for this Artifactory.
+fn allowed(
+    id: &str,
+    value: &str,
+    settings: &Settings,
+    action: &ActionConfig,
+    pipeline: Option<&str>,
+) -> Result<Credential, Failure> {
+    let id = id.to_owned();
+    let secret = match ArtifactorySecret::parse(value, action.user_name.as_deref()) {
+        Ok(secret) => secret,
+        Err(source) => return Err(Failure::SecretForm { id, source }),
+    };
+    let bound = match &secret.url {
+        None => settings.artifactory_url.clone(),
+        Some(url) => match Base::parse(url, settings.allow_http) {
+            Ok(base) => Some(base),
+            Err(source) => return Err(Failure::SecretUrl { id, source }),
+        },
+    };
+    let (host, repository) = (&action.target.base, &action.target.repository);
+    match bound {
+        None => return Err(Failure::Unbound { id }),
+        Some(bound) if bound != *host => return Err(Failure::BoundElsewhere { id, host: host.clone(), bound }),
+        Some(_) => {}
+    }
+    if !secret.serves_pipeline(pipeline) {
+        let what = pipeline
+            .map_or_else(|| "by a job without a pipeline".to_owned(), |name| format!("by the pipeline {name:?}"));
+        return Err(Failure::SecretNotFor { id, what });
+    }
+    if !secret.serves_repository(repository.as_str()) {
+        return Err(Failure::SecretNotFor { id, what: format!("for the repository {repository}") });
+    }
+    Ok(secret.credential)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::job::{Configuration, PipelineRun};
+
+    fn decide(value: &str, stack: &str, pipeline: Option<&str>) -> Result<Credential, Failure> {
+        let settings = Settings::read(|name| match name {
+            "JOURNAL_BUCKET" => Some("journal".to_owned()),
+            "ARTIFACTORY_URL" => Some(stack.to_owned()),
+            _ => None,
+        });
+        let configuration: BTreeMap<String, String> = [
+            ("TypeOfArtifact", "npm"),
+            ("RepoKey", "npm-local"),
+            ("ArtifactoryHost", "https://acme.jfrog.io/artifactory"),
+        ]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into();
+        let action = ActionConfig::parse(&Configuration(configuration), &PipelineRun::default(), false).unwrap();
+        allowed("s", value, &settings.unwrap(), &action, pipeline)
+    }
+
+    #[test]
+    fn a_credential_goes_only_where_it_is_bound_to() {
+        let stack = "https://ACME.jfrog.io:443";
+        assert!(decide(r#"{"access_token":"hunter2"}"#, stack, None).is_ok());
+        assert!(decide(r#"{"access_token":"hunter2","url":"https://acme.jfrog.io"}"#, "", None).is_ok());
+        for (secret, stack, refusal) in [
+            (r#"{"access_token":"hunter2"}"#, "", "is not bound to an Artifactory"),
+            (r#"{"access_token":"hunter2"}"#, "https://other.jfrog.io", "belongs to https://other.jfrog.io"),
+            (
+                r#"{"access_token":"hunter2","url":"https://other.jfrog.io"}"#,
+                stack,
+                "belongs to https://other.jfrog.io",
+            ),
+            (r#"{"access_token":"hunter2","url":"https://acme.jfrog.io:8443"}"#, stack, "belongs to"),
+            (r#"{"access_token":"hunter2","url":"http://acme.jfrog.io"}"#, stack, "the url in the secret s must begin"),
+            (r#"{"access_token":"hunter2","url":""}"#, stack, "the url in the secret s is not a URL"),
+            (r#"{"access_token":"hunter2","x":1}"#, stack, "\"x\""),
+        ] {
+            let failure = decide(secret, stack, Some("web")).unwrap_err();
+            assert_eq!(failure.kind().as_str(), "ConfigurationError");
+            assert!(failure.to_string().contains(refusal), "{failure}");
+            assert!(!format!("{failure:?}").contains("hunter2"));
+        }
+    }
+
+    #[test]
+    fn pipelines_and_repositories_fail_closed() {
+        let stack = "https://acme.jfrog.io";
+        let secret = r#"{"access_token":"t","pipelines":["web-*"],"repositories":["npm-*"]}"#;
+        assert!(decide(secret, stack, Some("web-1")).is_ok());
+        for (secret, pipeline, refusal) in [
+            (secret, Some("api-1"), "by the pipeline \"api-1\""),
+            (secret, None, "by a job without a pipeline"),
+            (r#"{"access_token":"t","repositories":["maven-*"]}"#, Some("web-1"), "for the repository npm-local"),
+            (r#"{"access_token":"t","repositories":[]}"#, Some("web-1"), "for the repository npm-local"),
+            (r#"{"access_token":"t","pipelines":null}"#, Some("web-1"), "null"),
+            (r#"{"access_token":"t","repositories":null}"#, Some("web-1"), "null"),
+        ] {
+            let failure = decide(secret, stack, pipeline).unwrap_err();
+            assert!(failure.to_string().contains(refusal), "{failure}");
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! What the journal keeps of a job, as JSON in `jobs/<job id>.json`. Nothing of it is secret.
+
+use serde::{Deserialize, Serialize};
+
+use crate::job::JobId;
+use crate::settings::ActionType;
+
+/// The format that this version writes and reads.
+const FORMAT: u32 = 1;
+
+/// What is known of an acknowledgement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Acknowledgement {
+    /// The claim was written before it; whether it was sent, and with what outcome, nobody wrote down.
+    Unconfirmed,
+    /// CodePipeline said that the job is ours.
+    Confirmed,
+}
+
+/// What the journal keeps of a job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// Version of this format.
+    pub format: u32,
+    /// The job.
+    pub job: JobId,
+    /// A random text of the invocation that owns the claim.
+    pub owner: String,
+    /// The account whose queue the job came from, where Lambda told it.
+    pub account: Option<String>,
+    /// The region that the job belongs to.
+    pub region: String,
+    /// The action type that the job was polled for.
+    pub action_type: ActionType,
+    /// The nonce that the job was offered with; empty where nobody knows it any more.
+    pub nonce: String,
+    /// Whether the job is known to be ours.
+    pub acknowledgement: Acknowledgement,
+    /// How often the job was worked on, this time included; a handing over with progress begins no new attempt.
+    pub attempt: u32,
+    /// End of the owner's invocation, in milliseconds since 1970. 0: handed over.
+    pub lease_until: u64,
+    /// What leads to the log of the run.
+    pub external_execution_id: String,
+    /// Digest of the plan, once everything that it could be refused for has been looked at.
+    pub plan: Option<String>,
+    /// How many of the plan's steps are done.
+    pub done: usize,
+}
+
+impl Record {
+    /// The first record of a job; its owner is signed in when it is written.
+    pub fn first(job: JobId, action_type: ActionType, nonce: String, external_execution_id: &str) -> Self {
+        Self {
+            format: FORMAT,
+            job,
+            owner: String::new(),
+            account: None,
+            region: String::new(),
+            action_type,
+            nonce,
+            acknowledgement: Acknowledgement::Unconfirmed,
+            attempt: 1,
+            lease_until: 0,
+            external_execution_id: external_execution_id.to_owned(),
+            plan: None,
+            done: 0,
+        }
+    }
+
+    /// Reads the record of this job, or says why it cannot be read.
+    pub fn parse(json: &[u8], job: &JobId) -> Result<Box<Self>, String> {
+        match serde_json::from_slice::<Box<Self>>(json) {
+            Ok(record) if record.format == FORMAT && record.job == *job => Ok(record),
+            Ok(record) => Err(format!("it is of format {} for job {}", record.format, record.job)),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// How many attempts before this one came to no end.
+    pub fn deaths(&self) -> u32 {
+        self.attempt.saturating_sub(1)
+    }
+
+    /// The record as its next owner begins with it. A lease that ran out without a handing over was a death.
+    pub fn taken_over(&mut self, external_execution_id: &str) {
+        if self.lease_until > 0 {
+            self.attempt = self.attempt.saturating_add(1);
+        }
+        external_execution_id.clone_into(&mut self.external_execution_id);
+    }
+
+    /// How many deaths there will be before the next owner's attempt.
+    pub fn deaths_when_taken_over(&self) -> u32 {
+        self.deaths().saturating_add(u32::from(self.lease_until > 0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record() -> Record {
+        let action_type = ActionType { category: "Deploy".into(), provider: "Artifactory".into(), version: "1".into() };
+        Record::first(JobId::parse("11111111-abcd-1111-abcd-111111abcdef").unwrap(), action_type, "3".into(), "run")
+    }
+
+    #[test]
+    fn what_is_written_is_read_back_and_anything_else_is_not() {
+        let record = record();
+        let json = serde_json::to_vec(&record).unwrap();
+        assert_eq!(Record::parse(&json, &record.job).as_deref(), Ok(&record));
+        let other = JobId::parse("21111111-abcd-1111-abcd-111111abcdef").unwrap();
+        assert!(Record::parse(&json, &other).unwrap_err().contains("11111111-abcd"));
+        let newer = serde_json::to_vec(&Record { format: FORMAT + 1, ..record.clone() }).unwrap();
+        assert!(Record::parse(&newer, &record.job).unwrap_err().contains("format 2"));
+        for garbage in ["", "{}", "null", "{\"format\":1}"] {
+            assert!(Record::parse(garbage.as_bytes(), &record.job).is_err(), "{garbage}");
+        }
+    }
+
+    #[test]
+    fn a_lease_that_ran_out_is_a_death_and_a_handing_over_is_none() {
+        let mut died = Record { lease_until: 1, ..record() };
+        assert_eq!((died.deaths(), died.deaths_when_taken_over()), (0, 1));
+        died.taken_over("next");
+        assert_eq!((died.deaths(), died.external_execution_id.as_str()), (1, "next"));
+        let mut handed_over = record();
+        handed_over.taken_over("next");
+        assert_eq!((handed_over.deaths(), handed_over.deaths_when_taken_over()), (0, 0));
+    }
+}

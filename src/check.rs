@@ -1,0 +1,153 @@
+//! What a job is refused for before the first byte goes out: a repository that does not fit, and versions that exist.
+
+use crate::action::{ActionConfig, Existing};
+use crate::failure::{Conflict, Failure};
+use crate::package::Coordinates;
+use crate::plan::Plan;
+use crate::registry::{Found, RepositoryClass, RepositoryFacts};
+
+/// Refuses a repository that cannot take packages of this type. What is not known is left to the server.
+pub fn repository(action: &ActionConfig, facts: RepositoryFacts) -> Result<(), Failure> {
+    let RepositoryFacts::Known { class, package_type, default_deployment: _ } = facts else { return Ok(()) };
+    let refuse = |problem: String| Err(Failure::Repository { repository: action.target.repository.clone(), problem });
+    if !package_type.is_empty() && !action.kind.fits(&package_type) {
+        return refuse(format!("is of type {package_type}, but TypeOfArtifact is {}", action.kind.name()));
+    }
+    if class == RepositoryClass::Remote {
+        return refuse("is a remote repository, which nobody can deploy to".to_owned());
+    }
+    Ok(())
+}
+
+/// What an earlier attempt of the same job left behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Earlier {
+    /// There was none, or it had sent nothing yet.
+    Nothing,
+    /// It had begun to send this very plan: what is there with our content is its work.
+    Sent,
+}
+
+/// Refuses versions that are there with other content, versions of which nobody can tell, and under `existing=fail` any
+/// that is there. `found` has one finding for each step of the plan.
+pub fn existing(action: &ActionConfig, plan: &Plan, found: &[Found], earlier: Earlier) -> Result<(), Failure> {
+    let steps = plan.packages().iter().flat_map(|package| package.steps.iter().map(move |step| (package, step)));
+    let mut conflicts = Vec::new();
+    let mut unseen = Vec::new();
+    let mut exist: Vec<Coordinates> = Vec::new();
+    for ((package, step), found) in steps.zip(found) {
+        match found {
+            Found::Other { theirs, ours } => conflicts.push(Conflict {
+                of: package.of.clone(),
+                path: step.file.path.clone(),
+                theirs: theirs.clone(),
+                ours: ours.clone(),
+            }),
+            // Sent all the same, it could overwrite what is there.
+            Found::Unknown => unseen.push(step.file.path.clone()),
+            Found::Same(_) => {
+                if exist.last() != Some(&package.of) {
+                    exist.push(package.of.clone());
+                }
+            }
+            Found::Absent => {}
+        }
+    }
+    match (action.existing, earlier) {
+        _ if !conflicts.is_empty() => Err(Failure::Conflicts(conflicts)),
+        _ if !unseen.is_empty() => Err(Failure::Unseen { repository: action.target.repository.clone(), paths: unseen }),
+        (Existing::Fail, Earlier::Nothing) if !exist.is_empty() => Err(Failure::Exists(exist)),
+        (Existing::Fail | Existing::SkipIdentical, Earlier::Nothing | Earlier::Sent) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::job::{Configuration, PipelineRun};
+    use crate::package::Digests;
+    use crate::plan::PackagePlan;
+    use crate::registry::Reported;
+    use crate::registry::url::RepoPath;
+    use crate::step::{Body, Method, PlannedFile, Step};
+
+    fn action(options: &str) -> ActionConfig {
+        let configuration: BTreeMap<String, String> = [
+            ("TypeOfArtifact", "npm"),
+            ("RepoKey", "npm-local"),
+            ("ArtifactoryHost", "https://acme.jfrog.io"),
+            ("Options", options),
+        ]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into();
+        ActionConfig::parse(&Configuration(configuration), &PipelineRun::default(), false).unwrap()
+    }
+
+    fn plan(action: &ActionConfig, names: &[&str]) -> Plan {
+        let package = |name: &&str| PackagePlan {
+            of: Coordinates { name: (*name).to_owned(), version: "1.0.0".to_owned() },
+            steps: vec![Step {
+                method: Method::Put,
+                path: (*name).to_owned(),
+                headers: Vec::new(),
+                body: Body::default(),
+                file: PlannedFile::new(RepoPath::parse(name).unwrap(), Digests::of(name.as_bytes()).unwrap()),
+                listing: None,
+            }],
+            warnings: Vec::new(),
+        };
+        Plan::new(names.iter().map(package), &action.target).unwrap()
+    }
+
+    fn other() -> Found {
+        Found::Other { theirs: "sha1 a".to_owned(), ours: "sha1 b".to_owned() }
+    }
+
+    #[test]
+    fn a_repository_of_another_type_or_a_remote_one_is_refused() {
+        let facts = |class, package_type: &str| RepositoryFacts::Known {
+            class,
+            package_type: package_type.to_owned(),
+            default_deployment: None,
+        };
+        let action = action("existing=fail");
+        for (class, package_type, refusal) in [
+            (RepositoryClass::Local, "npm", None),
+            (RepositoryClass::Virtual, "", None),
+            (RepositoryClass::Federated, "NPM", None),
+            (RepositoryClass::Local, "maven", Some("is of type maven, but TypeOfArtifact is npm")),
+            (RepositoryClass::Remote, "npm", Some("remote repository")),
+        ] {
+            match (repository(&action, facts(class, package_type)), refusal) {
+                (Ok(()), None) => {}
+                (Err(failure), Some(refusal)) => assert!(failure.to_string().contains(refusal), "{failure}"),
+                (outcome, _) => panic!("{package_type}: {outcome:?}"),
+            }
+        }
+        assert!(repository(&action, RepositoryFacts::Unknown).is_ok());
+    }
+
+    #[test]
+    fn other_content_wins_over_all_and_the_same_content_is_refused_only_where_the_action_says_so() {
+        let same = || Found::Same(Reported::default());
+        let (skip, fail) = (action("existing=skip-identical"), action("existing=fail"));
+        let plan = plan(&skip, &["a", "b"]);
+        let kind = |action, found: [Found; 2], earlier| {
+            existing(action, &plan, &found, earlier)
+                .map_err(|failure| (failure.kind().as_str().to_owned(), failure.to_string()))
+        };
+        assert!(kind(&skip, [same(), Found::Absent], Earlier::Nothing).is_ok());
+        assert!(kind(&fail, [Found::Absent, Found::Absent], Earlier::Nothing).is_ok());
+        let (failed, message) = kind(&fail, [same(), Found::Absent], Earlier::Nothing).unwrap_err();
+        assert!(failed == "JobFailed" && message.contains("a@1.0.0") && !message.contains("b@1.0.0"), "{message}");
+        assert!(kind(&fail, [same(), Found::Absent], Earlier::Sent).is_ok(), "our own work");
+        for (found, earlier) in [([same(), other()], Earlier::Sent), ([Found::Unknown, other()], Earlier::Nothing)] {
+            let (failed, message) = kind(&skip, found, earlier).unwrap_err();
+            assert!(failed == "JobFailed" && message.contains("b@1.0.0"), "{message}");
+        }
+        let (failed, message) = kind(&skip, [Found::Unknown, same()], Earlier::Nothing).unwrap_err();
+        assert!(failed == "PermissionError" && message.contains("npm-local"), "{message}");
+    }
+}

@@ -1,0 +1,166 @@
+//! One job in hand: claimed, acknowledged, run, reported, its claim closed or handed over.
+
+use std::panic::AssertUnwindSafe;
+
+use futures_util::FutureExt as _;
+use tracing::Instrument as _;
+
+use crate::answer::{JobReport, Outcome};
+use crate::aws::AwsError;
+use crate::aws::codepipeline::{Acknowledged, Answered};
+use crate::aws::journal::{Claim, Claiming, Journal, Record};
+use crate::deadline::{Deadline, Stopwatch};
+use crate::failure::{Failure, Progress};
+use crate::hold::Hold;
+use crate::job::{Job, JobId, Offer};
+use crate::log::chain;
+use crate::report::FailureReport;
+use crate::run::{Effort, Ended, Services, run};
+use crate::settings::ActionType;
+
+/// What one job needs of the tick; cheap to copy into each job's future.
+#[derive(Debug, Clone, Copy)]
+pub struct Hand<'t> {
+    /// What every job needs of the process.
+    pub services: &'t Services,
+    /// The journal, in this invocation's name.
+    pub journal: &'t Journal,
+    /// When the invocation ends.
+    pub deadline: Deadline,
+    /// What leads to the log of this invocation.
+    pub run_id: &'t str,
+}
+
+impl<'t> Hand<'t> {
+    /// Claims an offered job, acknowledges it, and works on it.
+    pub async fn take(self, action_type: ActionType, offer: Offer) -> JobReport {
+        let Offer { job, nonce } = offer;
+        let (id, run) = (job.id.clone(), job.run.clone());
+        let started = Stopwatch::start();
+        let record = Record::first(id.clone(), action_type, nonce.clone(), self.run_id);
+        let claim = match self.journal.claim(record, self.deadline).await {
+            Ok(Claiming::Ours(claim)) => claim,
+            Ok(Claiming::Held) => {
+                tracing::info!(job.id = %id, "another invocation has the job");
+                return JobReport::of(&id, &run, Outcome::Skipped, started);
+            }
+            Err(error) => {
+                // Not acknowledged, so CodePipeline offers it again.
+                tracing::error!(job.id = %id, error = chain(&error), "the job could not be claimed");
+                return JobReport::of(&id, &run, Outcome::Left, started);
+            }
+        };
+        match self.services.pipeline.acknowledge(&id, &nonce, self.deadline).await {
+            Ok(Acknowledged::Ours) => Box::pin(self.work(claim.confirmed(), job, Effort::Publish)).await,
+            Ok(Acknowledged::NotOurs(why) | Acknowledged::Over(why)) => {
+                tracing::info!(job.id = %id, why, "the job is not ours");
+                let outcome = self.give_up(claim, Outcome::Skipped).await;
+                JobReport::of(&id, &run, outcome, started)
+            }
+            Err(error) => {
+                tracing::error!(job.id = %id, error = chain(&error), "the acknowledgement failed; the next tick finds out");
+                let outcome = self.give_up(claim, Outcome::Left).await;
+                JobReport::of(&id, &run, outcome, started)
+            }
+        }
+    }
+
+    /// Ends the use of a claim without an answer of ours: closed where the job is not ours, else handed over.
+    pub async fn give_up(&self, claim: Claim, outcome: Outcome) -> Outcome {
+        let hold = Hold::new(self.journal, claim, self.deadline);
+        settled(if outcome == Outcome::Left { hold.hand_over().await } else { hold.close().await });
+        outcome
+    }
+
+    /// Runs a job that is ours, reports it, closes its claim.
+    pub fn work(self, claim: Claim, job: Job, effort: Effort) -> impl Future<Output = JobReport> + Send + 't {
+        let span = tracing::error_span!(
+            "job",
+            job.id = %job.id,
+            pipeline = job.run.pipeline.as_deref().unwrap_or_default(),
+            execution = job.run.execution.as_deref().unwrap_or_default(),
+        );
+        async move {
+            let started = Stopwatch::start();
+            let (id, run_facts) = (job.id.clone(), job.run.clone());
+            let mut hold = Hold::new(self.journal, claim, self.deadline);
+            let running = run(self.services, job, effort, &mut hold, self.deadline);
+            // A panic is a bug of ours, but the pipeline must not hang for it.
+            let ended = Box::pin(AssertUnwindSafe(running).catch_unwind()).await;
+            let ended = ended.unwrap_or_else(|_| {
+                Ended::Failed(Box::new(Failure::Panicked), Progress { uncertain: true, ..Progress::default() })
+            });
+            let packages = published(&ended);
+            let outcome = self.answer(&id, ended, hold).await;
+            let report = JobReport { packages, ..JobReport::of(&id, &run_facts, outcome, started) };
+            tracing::info!(
+                outcome = report.outcome.name(),
+                packages = report.packages.join(", "),
+                millis = report.millis,
+                "job ended"
+            );
+            report
+        }
+        .instrument(span)
+    }
+
+    /// Reports how the job ended, and closes its claim; or hands it over.
+    async fn answer(&self, id: &JobId, ended: Ended, hold: Hold<'_>) -> Outcome {
+        if self.deadline.has_passed() {
+            // Whoever comes next may own the job already, and a result asks nobody for a nonce.
+            tracing::error!("the invocation's time is over, and with it the right to answer; the next tick goes on");
+            return Outcome::Left;
+        }
+        let pipeline = &self.services.pipeline;
+        let (answered, outcome) = match ended {
+            Ended::Lost => {
+                tracing::warn!("another worker has taken the job over; it reports, not this one");
+                return Outcome::Skipped;
+            }
+            Ended::Unfinished => {
+                tracing::info!("time is short; the next tick goes on");
+                settled(hold.hand_over_unfinished().await);
+                return Outcome::Left;
+            }
+            Ended::Published(published) => {
+                let report = published.report(self.run_id);
+                tracing::info!(summary = report.summary, "published");
+                (pipeline.succeed(id, &report, self.deadline).await, Outcome::Succeeded)
+            }
+            Ended::Failed(failure, progress) => {
+                let message = failure.message(&progress, self.run_id);
+                tracing::error!(kind = %failure.kind(), "{message}");
+                let report = FailureReport::new(failure.kind(), &message, self.run_id);
+                (pipeline.fail(id, &report, self.deadline).await, Outcome::Failed)
+            }
+        };
+        let outcome = match answered {
+            Ok(Answered::Accepted) => outcome,
+            // It was answered before, by a predecessor that died over closing the claim.
+            Ok(Answered::NotOpen) if hold.is_confirmed() => outcome,
+            Ok(Answered::NotOpen) => Outcome::Skipped,
+            Err(error) => {
+                tracing::error!(error = chain(&error), "the result could not be reported; the next tick tries again");
+                settled(hold.hand_over().await);
+                return Outcome::Left;
+            }
+        };
+        settled(hold.close().await);
+        outcome
+    }
+}
+
+/// Logs a claim that could neither be closed nor handed over. The next tick finds it once its lease has run out.
+fn settled(ended: Result<(), AwsError>) {
+    if let Err(error) = ended {
+        tracing::warn!(error = chain(&error), "the claim could not be given up; its lease runs out by itself");
+    }
+}
+
+fn published(ended: &Ended) -> Vec<String> {
+    match ended {
+        Ended::Published(published) => published.packages.iter().map(|package| package.of.to_string()).collect(),
+        Ended::Failed(_, progress) => progress.published.iter().map(ToString::to_string).collect(),
+        Ended::Unfinished | Ended::Lost => Vec::new(),
+    }
+}

@@ -1,0 +1,120 @@
+//! A claim in use: how far its job has come is written down through it, and it ends by being closed or handed over.
+
+use crate::aws::AwsError;
+use crate::aws::journal::{Acknowledgement, Claim, Journal, Kept, Record};
+use crate::deadline::{Deadline, Stopwatch};
+
+/// After so much work the journal is told how far it has come, in milliseconds: a write costs less than the work again.
+const MARK_AFTER: u64 = 5_000;
+
+/// Whether a job is still ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It is.
+    Ours,
+    /// Another worker has taken it over.
+    Lost,
+}
+
+/// A claim in use.
+#[derive(Debug)]
+#[must_use = "a claim that is neither closed nor released is taken over as that of a dead worker"]
+pub struct Hold<'a> {
+    journal: &'a Journal,
+    deadline: Deadline,
+    claim: Claim,
+    plan: Option<String>,
+    done: usize,
+    /// What was done when this attempt began.
+    began_with: (Option<String>, usize),
+    /// Whether this attempt began with the better part of an invocation before it.
+    fair: bool,
+    written: Stopwatch,
+}
+
+impl<'a> Hold<'a> {
+    /// Begins to use a claim.
+    pub fn new(journal: &'a Journal, claim: Claim, deadline: Deadline) -> Self {
+        let Record { plan, done, .. } = claim.record().clone();
+        let (began_with, fair) = ((plan.clone(), done), !deadline.is_half_over());
+        Self { journal, deadline, claim, plan, done, began_with, fair, written: Stopwatch::start() }
+    }
+
+    /// Whether CodePipeline is known to have given us the job.
+    pub fn is_confirmed(&self) -> bool {
+        self.claim.record().acknowledgement == Acknowledgement::Confirmed
+    }
+
+    /// Whether an earlier attempt may have sent something.
+    pub fn is_resumed(&self) -> bool {
+        self.claim.record().deaths() > 0 || self.plan.is_some()
+    }
+
+    /// How many steps of this plan an earlier attempt did after it had looked at all of them; `None` where it never
+    /// came so far, or followed another plan.
+    pub fn went_on_with(&self, plan: &str) -> Option<usize> {
+        (self.plan.as_deref() == Some(plan)).then_some(self.done)
+    }
+
+    /// Begins, or goes on with, a plan that nothing speaks against; what is written of another plan counts for nothing.
+    pub fn follow(&mut self, plan: &str) {
+        if self.went_on_with(plan).is_none() {
+            self.done = 0;
+        }
+        self.plan = Some(plan.to_owned());
+    }
+
+    /// Notes that so many steps are done, and writes it down where enough work was done to be worth a write.
+    pub async fn advance(&mut self, done: usize) -> Standing {
+        self.done = self.done.max(done);
+        if self.written.millis() < MARK_AFTER { Standing::Ours } else { self.mark().await }
+    }
+
+    /// Writes down how far the job has come.
+    pub async fn mark(&mut self) -> Standing {
+        self.written = Stopwatch::start();
+        let (plan, done) = (self.plan.clone(), self.done);
+        let change = |record: &mut Record| {
+            record.plan = plan;
+            record.done = done;
+        };
+        match self.journal.update(&mut self.claim, change, self.deadline).await {
+            Ok(Kept::Ours) => Standing::Ours,
+            Ok(Kept::Lost) => Standing::Lost,
+            Err(error) => {
+                // Nobody can take the job over before its lease ends; all that is lost is the mark.
+                tracing::warn!(error = &error as &dyn std::error::Error, "progress could not be written down");
+                Standing::Ours
+            }
+        }
+    }
+
+    /// Removes the claim: the job is answered, or not ours.
+    pub async fn close(self) -> Result<(), AwsError> {
+        self.journal.close(self.claim, self.deadline).await
+    }
+
+    /// Hands the job over to the next tick, with what is done written down.
+    pub async fn hand_over(self) -> Result<(), AwsError> {
+        self.release(0).await
+    }
+
+    /// Hands over a job whose time was too short. One that had the better part of an invocation and came no further
+    /// counts as an attempt that failed, or it would be begun for ever.
+    pub async fn hand_over_unfinished(self) -> Result<(), AwsError> {
+        let (plan, done) = &self.began_with;
+        let failed = self.fair && self.plan == *plan && self.done <= *done;
+        self.release(u32::from(failed)).await
+    }
+
+    async fn release(mut self, failed_attempts: u32) -> Result<(), AwsError> {
+        let (plan, done) = (self.plan, self.done);
+        let change = |record: &mut Record| {
+            record.lease_until = 0;
+            record.attempt = record.attempt.saturating_add(failed_attempts);
+            record.plan = plan;
+            record.done = done;
+        };
+        self.journal.update(&mut self.claim, change, self.deadline).await.map(drop)
+    }
+}

@@ -1,0 +1,73 @@
+//! The job's input artifacts: fetched, opened, and planned together on a blocking thread, because reading them blocks.
+
+use std::sync::Arc;
+
+use crate::action::ActionConfig;
+use crate::archive::source::{Leash, ReadAt};
+use crate::archive::{Archive, ArchiveError};
+use crate::aws::artifact::Artifacts;
+use crate::deadline::Deadline;
+use crate::failure::Failure;
+use crate::job::ArtifactLocation;
+use crate::kind::PackageError;
+use crate::plan::{PackagePlan, Plan};
+
+/// Fetches all input artifacts and plans what is in them. What is read of them is read on the leash.
+pub async fn plan(
+    artifacts: &mut Artifacts<'_>,
+    inputs: &[ArtifactLocation],
+    action: &ActionConfig,
+    leash: &Leash,
+    deadline: Deadline,
+) -> Result<Plan, Failure> {
+    if inputs.is_empty() {
+        return Err(Failure::NoInput);
+    }
+    let mut sources = Vec::new();
+    for input in inputs {
+        let source = artifacts.fetch(input, deadline).await;
+        let source = source.map_err(|source| Failure::Input { artifact: input.name.clone(), source })?;
+        sources.push((input.clone(), leash.hold(source)));
+    }
+    let action = action.clone();
+    let planning = tokio::task::spawn_blocking(move || {
+        let packages = packages(sources, &action)?;
+        Ok(Plan::new(packages, &action.target)?)
+    });
+    planning.await.unwrap_or(Err(Failure::Panicked))
+}
+
+/// The packages of all artifacts together. One of several may well hold something else.
+fn packages(
+    sources: Vec<(ArtifactLocation, Arc<dyn ReadAt>)>,
+    action: &ActionConfig,
+) -> Result<Vec<PackagePlan>, Failure> {
+    let mut packages = Vec::new();
+    let mut nothing = None;
+    for (input, source) in sources {
+        let artifact = input.name.clone();
+        let archive = match open(source, &input) {
+            Ok(archive) => archive,
+            Err(source) => return Err(Failure::Archive { artifact, source }),
+        };
+        match action.kind.plan(&archive, &action.target) {
+            Ok(found) => packages.extend(found),
+            Err(source @ PackageError::NothingFound { .. }) => {
+                nothing.get_or_insert(Failure::Package { artifact, source });
+            }
+            Err(source) => return Err(Failure::Package { artifact, source }),
+        }
+    }
+    match nothing {
+        Some(nothing) if packages.is_empty() => Err(nothing),
+        _ => Ok(packages),
+    }
+}
+
+/// Opens an artifact. A package that is an artifact by itself is named after its object.
+fn open(source: Arc<dyn ReadAt>, input: &ArtifactLocation) -> Result<Archive, ArchiveError> {
+    let object = input.object.as_ref().map(|(_, key)| key.rsplit('/').next().unwrap_or_default()).unwrap_or_default();
+    let archive = [".tgz", ".tar.gz"].iter().any(|suffix| object.to_ascii_lowercase().ends_with(suffix));
+    let alone = if archive { object.to_owned() } else { format!("{object}.tgz") };
+    Archive::open(source, &input.name, &alone)
+}

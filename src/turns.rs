@@ -1,0 +1,83 @@
+//! Turns: jobs of one invocation that publish to the same path go one after the other. Between a look at a path and the
+//! write to it there is a window in which a neighbour's file would be overwritten unseen.
+
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+
+use tokio::sync::Notify;
+
+/// The paths that jobs of this process publish to at the moment.
+#[derive(Debug, Default)]
+pub struct Turns {
+    taken: Mutex<HashSet<String>>,
+    freed: Notify,
+}
+
+/// A job's turn at its paths; dropping it ends the turn.
+#[derive(Debug)]
+#[must_use = "the turn ends when it is dropped"]
+pub struct Turn<'a> {
+    turns: &'a Turns,
+    paths: Vec<String>,
+}
+
+impl Turns {
+    /// Waits until nobody else has any of these paths, and takes them all at once: who waits holds nothing.
+    pub async fn take(&self, paths: Vec<String>) -> Turn<'_> {
+        loop {
+            let mut freed = std::pin::pin!(self.freed.notified());
+            // Registered before the look, so that what is freed in between is heard of.
+            freed.as_mut().enable();
+            if self.try_take(&paths) {
+                return Turn { turns: self, paths };
+            }
+            freed.await;
+        }
+    }
+
+    fn try_take(&self, paths: &[String]) -> bool {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let free = !paths.iter().any(|path| taken.contains(path));
+        if free {
+            taken.extend(paths.iter().cloned());
+        }
+        free
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let mut taken = self.turns.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        for path in &self.paths {
+            taken.remove(path);
+        }
+        drop(taken);
+        self.turns.freed.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt as _;
+
+    fn paths(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[tokio::test]
+    async fn whoever_shares_a_path_waits_and_nobody_else_does() {
+        let turns = Turns::default();
+        let first = turns.take(paths(&["a", "b"])).await;
+        let other = turns.take(paths(&["c"])).await;
+        let mut second = std::pin::pin!(turns.take(paths(&["b", "d"])));
+        assert!(second.as_mut().now_or_never().is_none());
+        // Who waits for one path holds none of the others.
+        drop(turns.take(paths(&["d"])).await);
+        drop(other);
+        assert!(second.as_mut().now_or_never().is_none());
+        drop(first);
+        drop(second.await);
+        assert!(turns.taken.lock().unwrap().is_empty());
+    }
+}

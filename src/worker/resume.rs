@@ -1,0 +1,246 @@
+//! Going on with jobs that an earlier invocation left: taken over one by one, found out whether they are ours to answer,
+//! and run. A job with an earlier death runs alone, because its neighbours would die with it.
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+
+use super::{Tick, TickError};
+use crate::answer::{JobReport, Outcome};
+use crate::aws::codepipeline::Acknowledged;
+use crate::aws::journal::{Acknowledgement, Claim, Claiming, DamagedClaim, OpenClaim, Record, Survey};
+use crate::deadline::Stopwatch;
+use crate::job::{Job, JobId, PipelineRun};
+use crate::log::chain;
+use crate::run::Effort;
+
+/// After how many deaths a job is only looked at and then given up.
+const MAX_ATTEMPTS: u32 = 3;
+
+/// Whether a job that an earlier worker claimed is ours now.
+enum Taken {
+    /// CodePipeline says so.
+    Ours,
+    /// It follows from what CodePipeline does not say.
+    Probably,
+    /// It is not, or nobody can tell yet.
+    No(Outcome),
+}
+
+impl<'t> Tick<'t> {
+    /// Sees what lies in the journal; ends what died before anything else is begun, and notes what was handed over.
+    pub(super) async fn resume_what_died(&mut self) -> Result<(), TickError> {
+        let types = &self.hand.services.settings.action_types;
+        let survey = self.hand.journal.survey(types, self.hand.deadline).await;
+        let Survey { left, damaged, strays } = survey.map_err(TickError::Journal)?;
+        for stray in strays {
+            self.quarantine(&stray, "it is no job's").await;
+        }
+        let (died, handed_over): (Vec<_>, Vec<_>) =
+            left.into_iter().partition(|claim| claim.record.deaths_when_taken_over() > 0);
+        self.handed_over = handed_over.into();
+        for claim in died {
+            if !self.hand.deadline.has_room() {
+                return Ok(());
+            }
+            if let Some(work) = self.resume(claim).await {
+                let report = work.await;
+                self.report.add(report);
+            }
+        }
+        for claim in damaged {
+            if !self.hand.deadline.has_room() {
+                return Ok(());
+            }
+            if let Some(work) = self.resume_damaged(claim).await {
+                let report = work.await;
+                self.report.add(report);
+            }
+        }
+        Ok(())
+    }
+
+    async fn quarantine(&self, key: &str, why: &str) {
+        match self.hand.journal.quarantine(key, self.hand.deadline).await {
+            Ok(()) => {
+                tracing::warn!(metric = "Quarantined", key, why, "an object of the journal was moved to quarantine/");
+            }
+            Err(error) => {
+                tracing::warn!(
+                    metric = "Quarantined",
+                    key,
+                    why,
+                    error = chain(&error),
+                    "an object cannot be moved to quarantine/"
+                );
+            }
+        }
+    }
+
+    /// Takes over a claim and begins its job; `None` where there is nothing to wait for.
+    pub(super) async fn resume(&mut self, claim: OpenClaim) -> Option<BoxFuture<'t, JobReport>> {
+        let job = claim.record.job.clone();
+        let claiming = self.hand.journal.take_over(claim, self.hand.run_id, self.hand.deadline).await;
+        let claim = self.taken_over(&job, claiming)?;
+        let started = Stopwatch::start();
+        let ready = self.find_out(claim, None).await;
+        self.begin(&job, ready, started)
+    }
+
+    /// Takes over a claim that nobody can read. What the job is of, CodePipeline must tell.
+    async fn resume_damaged(&mut self, damaged: DamagedClaim) -> Option<BoxFuture<'t, JobReport>> {
+        let (job, problem, started) = (damaged.job.clone(), damaged.problem.clone(), Stopwatch::start());
+        tracing::warn!(job.id = %job, problem, "a claim cannot be read; its job is begun anew");
+        let types = &self.hand.services.settings.action_types;
+        let details = match self.hand.services.pipeline.details(&job, self.hand.deadline).await {
+            Ok(Some(details)) => details,
+            Ok(None) => {
+                self.quarantine(&format!("jobs/{job}.json"), "nobody can read it or knows its job").await;
+                return None;
+            }
+            Err(error) => {
+                tracing::warn!(job.id = %job, error = chain(&error), "the job is left to the next tick");
+                return None;
+            }
+        };
+        let action_type = match &details.action_type {
+            Some(own) if types.contains(own) => own.clone(),
+            Some(_) => return None,
+            None => types.first()?.clone(),
+        };
+        let journal = self.hand.journal;
+        let claiming = journal.replace(damaged, action_type, self.hand.run_id, self.hand.deadline).await;
+        let claim = self.taken_over(&job, claiming)?;
+        let ready = self.find_out(claim, Some(details)).await;
+        self.begin(&job, ready, started)
+    }
+
+    /// The claim, if this worker has it now.
+    fn taken_over(&mut self, job: &JobId, claiming: Result<Claiming, crate::aws::AwsError>) -> Option<Claim> {
+        match claiming {
+            Ok(Claiming::Ours(claim)) => {
+                let record = claim.record();
+                tracing::info!(job.id = %job, attempt = record.attempt, done = record.done, "going on with a job that was left");
+                self.report.resumed += 1;
+                self.seen.insert(job.clone());
+                Some(claim)
+            }
+            Ok(Claiming::Held) => {
+                tracing::info!(job.id = %job, "another invocation goes on with the job");
+                None
+            }
+            Err(error) => {
+                tracing::error!(job.id = %job, error = chain(&error), "the job could not be taken over; the next tick tries again");
+                None
+            }
+        }
+    }
+
+    fn begin(
+        &mut self,
+        job: &JobId,
+        ready: Result<(Claim, Job), Outcome>,
+        started: Stopwatch,
+    ) -> Option<BoxFuture<'t, JobReport>> {
+        match ready {
+            Ok((claim, job)) => {
+                let effort = effort(claim.record().deaths());
+                Some(self.hand.work(claim, job, effort).boxed())
+            }
+            Err(outcome) => {
+                self.report.add(JobReport::of(job, &PipelineRun::default(), outcome, started));
+                None
+            }
+        }
+    }
+
+    /// Finds out whether a job that was taken over is ours to answer, and gets it with fresh credentials.
+    async fn find_out(&mut self, claim: Claim, details: Option<Job>) -> Result<(Claim, Job), Outcome> {
+        let record = claim.record().clone();
+        let claim = match record.acknowledgement {
+            Acknowledgement::Confirmed => claim,
+            Acknowledgement::Unconfirmed => match self.acknowledge_again(&record).await {
+                Taken::Ours => claim.confirmed(),
+                Taken::Probably => claim,
+                Taken::No(outcome) => return Err(self.hand.give_up(claim, outcome).await),
+            },
+        };
+        let details = match details {
+            Some(details) => Ok(Some(details)),
+            None => self.hand.services.pipeline.details(&record.job, self.hand.deadline).await,
+        };
+        match details {
+            Ok(Some(job)) => Ok((claim, job)),
+            Ok(None) => {
+                tracing::warn!(job.id = %record.job, "CodePipeline does not know the job any more");
+                Err(self.hand.give_up(claim, Outcome::Skipped).await)
+            }
+            Err(error) => {
+                tracing::warn!(job.id = %record.job, error = chain(&error), "the job is left to the next tick");
+                Err(self.hand.give_up(claim, Outcome::Left).await)
+            }
+        }
+    }
+
+    /// The predecessor may have died before, during or after its acknowledgement.
+    async fn acknowledge_again(&mut self, record: &Record) -> Taken {
+        let (pipeline, deadline) = (&self.hand.services.pipeline, self.hand.deadline);
+        if !record.nonce.is_empty() {
+            match pipeline.acknowledge(&record.job, &record.nonce, deadline).await {
+                Ok(Acknowledged::Ours) => return Taken::Ours,
+                Ok(Acknowledged::Over(why)) => {
+                    tracing::info!(job.id = %record.job, why, "the job was answered before");
+                    return Taken::No(Outcome::Skipped);
+                }
+                Ok(Acknowledged::NotOurs(why)) => {
+                    tracing::info!(job.id = %record.job, why, "the old nonce is not taken");
+                }
+                Err(error) => {
+                    tracing::warn!(job.id = %record.job, error = chain(&error), "the acknowledgement failed");
+                    return Taken::No(Outcome::Left);
+                }
+            }
+        }
+        let most = self.hand.services.settings.jobs_in_flight;
+        let offered = match pipeline.poll(&record.action_type, most, deadline).await {
+            Ok(offered) => offered,
+            Err(error) => {
+                tracing::warn!(error = chain(&error), "the queue cannot be asked");
+                return Taken::No(Outcome::Left);
+            }
+        };
+        let (again, others): (Vec<_>, Vec<_>) = offered.into_iter().partition(|offer| offer.job.id == record.job);
+        self.accept(&record.action_type, others);
+        // Offered again: nobody has it. Not offered: the predecessor's acknowledgement went through.
+        let Some(offer) = again.into_iter().next() else { return Taken::Probably };
+        match pipeline.acknowledge(&record.job, &offer.nonce, deadline).await {
+            Ok(Acknowledged::Ours) => Taken::Ours,
+            Ok(Acknowledged::NotOurs(_) | Acknowledged::Over(_)) => Taken::No(Outcome::Skipped),
+            Err(error) => {
+                tracing::warn!(job.id = %record.job, error = chain(&error), "the acknowledgement failed");
+                Taken::No(Outcome::Left)
+            }
+        }
+    }
+}
+
+/// What is still tried for a job after so many deaths.
+fn effort(deaths: u32) -> Effort {
+    match deaths {
+        ..MAX_ATTEMPTS => Effort::Publish,
+        MAX_ATTEMPTS => Effort::LookOnly { attempts: deaths },
+        _ => Effort::GiveUp { attempts: deaths },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_that_kills_its_workers_ends_even_where_the_look_kills_them_too() {
+        let efforts: Vec<Effort> = (0..=5).map(effort).collect();
+        assert_eq!(efforts[..3], [Effort::Publish; 3]);
+        assert_eq!(efforts[3], Effort::LookOnly { attempts: 3 });
+        assert_eq!(efforts[4..], [Effort::GiveUp { attempts: 4 }, Effort::GiveUp { attempts: 5 }]);
+    }
+}
