@@ -1,9 +1,11 @@
 //! A place for bytes whose length is not known beforehand: in memory while they are few, then in an unnamed
-//! file in the temporary folder, which is gone with its last reader.
+//! file in the temporary folder, which is gone with its last reader. All spools of the process share what memory there
+//! is for them, so that many small ones take no more than a few large ones.
 
 use std::fs::File;
 use std::io::{self, Write};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 
@@ -12,12 +14,59 @@ use super::source::{Memory, OnDisk, ReadAt};
 /// How much a spool keeps in memory before it moves to disk.
 pub const IN_MEMORY: usize = 4 << 20;
 
+/// How much all spools together keep in memory.
+const IN_MEMORY_OF_ALL: usize = 16 << 20;
+static TAKEN: AtomicUsize = AtomicUsize::new(0);
+
 /// Bytes being written; [`Spool::finish`] makes them readable.
 #[derive(Debug)]
 pub struct Spool {
     limit: usize,
     memory: Vec<u8>,
+    share: Share,
     file: Option<File>,
+}
+
+/// A part of the memory for spools, given back when it is dropped.
+#[derive(Debug)]
+struct Share {
+    of: &'static AtomicUsize,
+    size: usize,
+}
+
+impl Share {
+    /// Takes more, if there is so much.
+    fn grow(&mut self, more: usize) -> bool {
+        let grown = |taken: usize| taken.checked_add(more).filter(|taken| *taken <= IN_MEMORY_OF_ALL);
+        let granted = self.of.fetch_update(Ordering::Relaxed, Ordering::Relaxed, grown).is_ok();
+        if granted {
+            self.size += more;
+        }
+        granted
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.of.fetch_sub(self.size, Ordering::Relaxed);
+    }
+}
+
+/// Spooled bytes that stayed in memory.
+#[derive(Debug)]
+struct Kept {
+    memory: Memory,
+    _share: Share,
+}
+
+impl ReadAt for Kept {
+    fn size(&self) -> u64 {
+        self.memory.size()
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        self.memory.read_at(offset, buffer)
+    }
 }
 
 impl Default for Spool {
@@ -29,13 +78,17 @@ impl Default for Spool {
 impl Spool {
     /// A spool that keeps at most `limit` bytes in memory.
     pub fn with_limit(limit: usize) -> Self {
-        Self { limit, memory: Vec::new(), file: None }
+        Self::sharing(&TAKEN, limit)
+    }
+
+    fn sharing(of: &'static AtomicUsize, limit: usize) -> Self {
+        Self { limit, memory: Vec::new(), share: Share { of, size: 0 }, file: None }
     }
 
     /// What was written, now readable.
     pub fn finish(self) -> io::Result<Arc<dyn ReadAt>> {
         Ok(match self.file {
-            None => Arc::new(Memory(Bytes::from(self.memory))),
+            None => Arc::new(Kept { memory: Memory(Bytes::from(self.memory)), _share: self.share }),
             Some(file) => Arc::new(OnDisk::new(file)?),
         })
     }
@@ -46,13 +99,14 @@ impl Write for Spool {
         if let Some(file) = &mut self.file {
             return file.write(data);
         }
-        if self.memory.len().saturating_add(data.len()) <= self.limit {
+        if self.memory.len().saturating_add(data.len()) <= self.limit && self.share.grow(data.len()) {
             self.memory.extend_from_slice(data);
             return Ok(data.len());
         }
         let mut file = tempfile::tempfile()?;
         file.write_all(&self.memory)?;
         self.memory = Vec::new();
+        self.share = Share { of: self.share.of, size: 0 };
         let written = file.write(data);
         self.file = Some(file);
         written
@@ -84,5 +138,21 @@ mod tests {
             super::super::source::Cursor::new(source, 0).read_to_end(&mut back).unwrap();
             assert_eq!(back, bytes);
         }
+    }
+
+    #[test]
+    fn all_spools_together_keep_no_more_than_their_share_in_memory() {
+        static TAKEN: AtomicUsize = AtomicUsize::new(0);
+        let spool = |size: usize| {
+            let mut spool = Spool::sharing(&TAKEN, IN_MEMORY);
+            spool.write_all(&vec![7; size]).unwrap();
+            spool
+        };
+        let kept: Vec<_> = (0..4).map(|_| spool(IN_MEMORY).finish().unwrap()).collect();
+        assert_eq!(TAKEN.load(Ordering::Relaxed), IN_MEMORY_OF_ALL);
+        assert!(spool(1).file.is_some(), "there is no memory left for one byte more");
+        drop(kept);
+        assert!(spool(IN_MEMORY).file.is_none());
+        assert_eq!(TAKEN.load(Ordering::Relaxed), 0);
     }
 }
