@@ -95,6 +95,9 @@ pub enum ConfigError {
         "RepoKey {0:?} is not a repository key: letters, digits, '.', '_' and '-', beginning with a letter or digit"
     )]
     RepoKey(String),
+    /// Not what a secret can be called. The value is not repeated: it may be a secret itself.
+    #[error("SecretId is no name or ARN of a secret: it names the secret in Secrets Manager, and is not its value")]
+    SecretId,
     /// Not a usable base.
     #[error("ArtifactoryHost {0}")]
     Host(#[source] BaseError),
@@ -145,6 +148,7 @@ impl ActionConfig {
             known: KINDS.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", "),
         })?;
         let repository = RepoKey::parse(key).ok_or_else(|| ConfigError::RepoKey(key.to_owned()))?;
+        let secret_id = optional("SecretId").map(secret_id).transpose()?;
         let base = Base::parse(host, allow_http).map_err(ConfigError::Host)?;
         let files = optional("Files").map(Selection::parse).transpose().map_err(ConfigError::Files)?;
         let path = optional("TargetPath").map(|text| target_path(text, run)).transpose()?;
@@ -168,7 +172,7 @@ impl ActionConfig {
         };
         Ok(Self {
             kind,
-            secret_id: optional("SecretId").map(str::to_owned),
+            secret_id,
             user_name: optional("UserName").map(str::to_owned),
             existing,
             mode,
@@ -183,6 +187,12 @@ impl ActionConfig {
             },
         })
     }
+}
+
+/// A secret's name or ARN, by the characters that it can have.
+fn secret_id(text: &str) -> Result<String, ConfigError> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/_+=.@-:!".contains(c);
+    if text.chars().all(plain) { Ok(text.to_owned()) } else { Err(ConfigError::SecretId) }
 }
 
 fn target_path(text: &str, run: &PipelineRun) -> Result<Template, ConfigError> {
@@ -299,6 +309,7 @@ mod tests {
             ("Password", "hunter2", "SecretId"),
             ("password", "hunter2", "SecretId"),
             ("Repokey", "x", "Repokey"),
+            ("SecretId", r#"{"password":"hunter2"}"#, "SecretId"),
             ("Files", "a;;b", "Files"),
             ("TargetPath", "../x", "TargetPath"),
             ("TargetPath", "/x", "TargetPath"),

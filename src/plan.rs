@@ -1,11 +1,13 @@
 //! The plan of a job: every package and every request, known before the first byte goes out, and the digest by
 //! which a resumed job knows that it still follows the same one.
 
-use std::fmt::{self, Write as _};
+use std::collections::HashMap;
+use std::fmt;
 
 use sha1::Digest as _;
 
 use crate::package::{Coordinates, Target, hex};
+use crate::registry::url::RepoPath;
 use crate::step::{Segment, Step};
 use crate::template::{FileFacts, Template, TemplateError};
 
@@ -35,6 +37,16 @@ pub enum PlanError {
     /// Two packages of one job that would be the same version of the same package.
     #[error("the package {0} is in the artifacts twice with different content")]
     Twice(Coordinates),
+    /// Two packages of one job that would be stored at the same path.
+    #[error("{one} and {other} would both be stored at {path}")]
+    SamePath {
+        /// The first.
+        one: Coordinates,
+        /// The second.
+        other: Coordinates,
+        /// The path.
+        path: RepoPath,
+    },
     /// A property that cannot be set on a file.
     #[error("Properties {source}")]
     Property {
@@ -48,15 +60,23 @@ impl Plan {
     /// package with the same content counts once.
     pub fn new(packages: impl IntoIterator<Item = PackagePlan>, target: &Target) -> Result<Self, PlanError> {
         let mut plan = Self::default();
+        let mut known: HashMap<Coordinates, usize> = HashMap::new();
+        let mut paths: HashMap<RepoPath, Coordinates> = HashMap::new();
         for mut package in packages {
+            if let Some(other) = known.get(&package.of).and_then(|at| plan.packages.get(*at)) {
+                if files(other).eq(files(&package)) {
+                    continue;
+                }
+                return Err(PlanError::Twice(package.of));
+            }
             for step in &mut package.steps {
                 step.file.properties = properties(&package.of, step, target)?;
+                if let Some(one) = paths.insert(step.file.path.clone(), package.of.clone()) {
+                    return Err(PlanError::SamePath { one, other: package.of, path: step.file.path.clone() });
+                }
             }
-            match plan.packages.iter().find(|other| other.of == package.of) {
-                None => plan.packages.push(package),
-                Some(other) if files(other).eq(files(&package)) => {}
-                Some(_) => return Err(PlanError::Twice(package.of)),
-            }
+            known.insert(package.of.clone(), plan.packages.len());
+            plan.packages.push(package);
         }
         Ok(plan)
     }
@@ -120,6 +140,81 @@ impl fmt::Display for Plan {
                 writeln!(f, "  warning: {warning}")?;
             }
         }
-        f.write_char('\n')
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::package::Digests;
+    use crate::registry::url::{Base, RepoKey};
+    use crate::step::{Body, Method, PlannedFile};
+
+    fn package(name: &str, path: &str, content: &str) -> PackagePlan {
+        PackagePlan {
+            of: Coordinates { name: name.to_owned(), version: "1.0.0".to_owned() },
+            steps: vec![Step {
+                method: Method::Put,
+                path: format!("r/{path}"),
+                headers: Vec::new(),
+                body: Body(vec![Segment::Bytes(content.to_owned().into())]),
+                file: PlannedFile::new(RepoPath::parse(path).unwrap(), Digests::of(content.as_bytes()).unwrap()),
+                listing: None,
+            }],
+            warnings: Vec::new(),
+        }
+    }
+
+    fn plan(packages: &[PackagePlan], properties: &[(&str, &str)]) -> Result<Plan, PlanError> {
+        let property = |(key, value): &(&str, &str)| ((*key).to_owned(), vec![Template::parse(value).unwrap()]);
+        let target = Target {
+            base: Base::parse("https://acme.jfrog.io", false).unwrap(),
+            repository: RepoKey::parse("r").unwrap(),
+            path: None,
+            files: crate::archive::Selection::default(),
+            properties: properties.iter().map(property).collect(),
+            options: BTreeMap::new(),
+            email: None,
+        };
+        Plan::new(packages.iter().cloned(), &target)
+    }
+
+    #[test]
+    fn the_same_package_counts_once_and_nothing_else_shares_a_place() {
+        let a = package("a", "a.tgz", "1");
+        assert_eq!(plan(&[a.clone(), package("b", "b.tgz", "1"), a.clone()], &[]).unwrap().packages().len(), 2);
+        let twice = plan(&[a.clone(), package("a", "a.tgz", "2")], &[]).unwrap_err();
+        assert_eq!(twice.to_string(), "the package a@1.0.0 is in the artifacts twice with different content");
+        let same_path = plan(&[a, package("A", "a.tgz", "1")], &[]).unwrap_err();
+        assert_eq!(same_path.to_string(), "a@1.0.0 and A@1.0.0 would both be stored at a.tgz");
+    }
+
+    #[test]
+    fn whatever_would_be_sent_otherwise_gives_another_digest() {
+        let digest =
+            |packages: &[PackagePlan], properties: &[(&str, &str)]| plan(packages, properties).unwrap().digest();
+        let (a, b) = (package("a", "a.tgz", "1"), package("b", "b.tgz", "1"));
+        let digests = [
+            digest(&[a.clone(), b.clone()], &[]),
+            digest(&[b.clone(), a.clone()], &[]),
+            digest(std::slice::from_ref(&a), &[]),
+            digest(&[package("a", "a.tgz", "2")], &[]),
+            digest(&[package("a", "c.tgz", "1")], &[]),
+            digest(std::slice::from_ref(&a), &[("k", "{name}")]),
+        ];
+        let unique: std::collections::HashSet<_> = digests.iter().collect();
+        assert_eq!(unique.len(), digests.len());
+        assert_eq!(digest(&[a.clone(), b.clone()], &[]), digest(&[a.clone(), b, a], &[]));
+    }
+
+    #[test]
+    fn a_plan_in_the_log_has_an_end() {
+        let packages: Vec<_> = (0..1000).map(|n| package(&format!("p{n}"), &format!("p{n}.tgz"), "1")).collect();
+        let plan = plan(&packages, &[("team", "{name}")]).unwrap();
+        assert_eq!(plan.excerpt().chars().count(), EXCERPT + 1);
+        assert!(plan.excerpt().contains("property team = p0"));
     }
 }

@@ -156,8 +156,10 @@ impl Run<'_> {
         log(&plan);
 
         let turn = in_time(deadline, services.turns.take(paths(&action, &plan))).await?;
-        let (mut connection, credential) = self.connect(&action, credential).await?;
-        let outcome = self.send(&action, &plan, effort, &mut connection, credential, hold).await;
+        let (mut connection, credential) = in_time(deadline, self.connect(&action, credential)).await??;
+        // Whatever is under way when time is over is dropped; the next tick looks before it sends anything.
+        let sending = self.send(&action, &plan, effort, &mut connection, credential, hold);
+        let outcome = Box::pin(in_time(deadline, sending)).await.and_then(|outcome| outcome);
         drop(turn);
         let stats = connection.stats();
         tracing::info!(bytes_sent = stats.bytes_sent, registry_retries = stats.retries, "sent");

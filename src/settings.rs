@@ -16,6 +16,9 @@ pub struct ActionType {
     pub version: String,
 }
 
+/// The categories of action types (API model).
+const CATEGORIES: [&str; 7] = ["Source", "Build", "Deploy", "Test", "Invoke", "Approval", "Compute"];
+
 /// Where additional root certificates come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CaCertificates {
@@ -83,7 +86,7 @@ impl Settings {
                 })?,
             };
         let log_level = match get("AWS_LAMBDA_LOG_LEVEL") {
-            None => LevelFilter::INFO,
+            None => crate::log::DEFAULT,
             Some(text) if text.eq_ignore_ascii_case("fatal") => LevelFilter::ERROR,
             Some(text) => text.parse().map_err(|_| {
                 let problem = format!("is {text:?}; it must be TRACE, DEBUG, INFO, WARN, ERROR or FATAL");
@@ -115,6 +118,12 @@ fn action_types(get: &impl Fn(&str) -> Option<String>) -> Result<Vec<ActionType>
     let plain = |text: &str, most: usize| {
         (1..=most).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
     };
+    if !CATEGORIES.contains(&category.as_str()) {
+        return Err(invalid(
+            "ACTION_CATEGORY",
+            format!("is {category:?}; it must be one of {}", CATEGORIES.join(", ")),
+        ));
+    }
     if !plain(&provider, 35) {
         return Err(invalid("ACTION_PROVIDER", format!("is {provider:?}, which no action type can be called")));
     }
@@ -181,6 +190,7 @@ mod tests {
             ("JOBS_IN_FLIGHT", "four"),
             ("AWS_LAMBDA_LOG_LEVEL", "LOUD"),
             ("ACTION_VERSION", "1,,2"),
+            ("ACTION_CATEGORY", "deploy"),
             ("ACTION_PROVIDER", "Arti factory"),
             ("CA_CERTIFICATES", "/etc/ssl/cert.pem"),
         ] {

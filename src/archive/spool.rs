@@ -1,5 +1,6 @@
 //! A place for bytes whose length is not known beforehand: in memory while they are few, then in an unnamed
-//! file in the temporary folder, which is gone with its last reader.
+//! file in the temporary folder, which is gone with its last reader. All spools of the process share what memory there
+//! is for them, so that many small ones take no more than a few large ones.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -10,35 +11,12 @@ use bytes::Bytes;
 
 use super::source::{Memory, OnDisk, ReadAt};
 
-/// How much one spool keeps in memory before it moves to disk.
-const ONE_IN_MEMORY: usize = 4 << 20;
-/// How much all spools of the process keep in memory together.
-const ALL_IN_MEMORY: usize = 16 << 20;
+/// How much a spool keeps in memory before it moves to disk.
+pub const IN_MEMORY: usize = 4 << 20;
 
-/// What the spools of the process hold in memory now.
-static HELD: AtomicUsize = AtomicUsize::new(0);
-
-/// A part of [`ALL_IN_MEMORY`], given back when it is dropped.
-#[derive(Debug, Default)]
-struct Share(usize);
-
-impl Share {
-    /// Takes `more` as well, unless all spools together would hold too much.
-    fn grow(&mut self, more: usize) -> bool {
-        let grown = |held: usize| held.checked_add(more).filter(|held| *held <= ALL_IN_MEMORY);
-        let taken = HELD.fetch_update(Ordering::Relaxed, Ordering::Relaxed, grown).is_ok();
-        if taken {
-            self.0 += more;
-        }
-        taken
-    }
-}
-
-impl Drop for Share {
-    fn drop(&mut self) {
-        HELD.fetch_sub(self.0, Ordering::Relaxed);
-    }
-}
+/// How much all spools together keep in memory.
+const IN_MEMORY_OF_ALL: usize = 16 << 20;
+static TAKEN: AtomicUsize = AtomicUsize::new(0);
 
 /// Bytes being written; [`Spool::finish`] makes them readable.
 #[derive(Debug)]
@@ -49,22 +27,68 @@ pub struct Spool {
     file: Option<File>,
 }
 
+/// A part of the memory for spools, given back when it is dropped.
+#[derive(Debug)]
+struct Share {
+    of: &'static AtomicUsize,
+    size: usize,
+}
+
+impl Share {
+    /// Takes more, if there is so much.
+    fn grow(&mut self, more: usize) -> bool {
+        let grown = |taken: usize| taken.checked_add(more).filter(|taken| *taken <= IN_MEMORY_OF_ALL);
+        let granted = self.of.fetch_update(Ordering::Relaxed, Ordering::Relaxed, grown).is_ok();
+        if granted {
+            self.size += more;
+        }
+        granted
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.of.fetch_sub(self.size, Ordering::Relaxed);
+    }
+}
+
+/// Spooled bytes that stayed in memory.
+#[derive(Debug)]
+struct Kept {
+    memory: Memory,
+    _share: Share,
+}
+
+impl ReadAt for Kept {
+    fn size(&self) -> u64 {
+        self.memory.size()
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        self.memory.read_at(offset, buffer)
+    }
+}
+
 impl Default for Spool {
     fn default() -> Self {
-        Self::with_limit(ONE_IN_MEMORY)
+        Self::with_limit(IN_MEMORY)
     }
 }
 
 impl Spool {
     /// A spool that keeps at most `limit` bytes in memory.
     pub fn with_limit(limit: usize) -> Self {
-        Self { limit, memory: Vec::new(), share: Share::default(), file: None }
+        Self::sharing(&TAKEN, limit)
+    }
+
+    fn sharing(of: &'static AtomicUsize, limit: usize) -> Self {
+        Self { limit, memory: Vec::new(), share: Share { of, size: 0 }, file: None }
     }
 
     /// What was written, now readable.
     pub fn finish(self) -> io::Result<Arc<dyn ReadAt>> {
         Ok(match self.file {
-            None => Arc::new(Held { bytes: Memory(Bytes::from(self.memory)), _share: self.share }),
+            None => Arc::new(Kept { memory: Memory(Bytes::from(self.memory)), _share: self.share }),
             Some(file) => Arc::new(OnDisk::new(file)?),
         })
     }
@@ -82,7 +106,7 @@ impl Write for Spool {
         let mut file = tempfile::tempfile()?;
         file.write_all(&self.memory)?;
         self.memory = Vec::new();
-        self.share = Share::default();
+        self.share = Share { of: self.share.of, size: 0 };
         let written = file.write(data);
         self.file = Some(file);
         written
@@ -90,23 +114,6 @@ impl Write for Spool {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-/// Bytes in memory, with their share of what all spools may hold.
-#[derive(Debug)]
-struct Held {
-    bytes: Memory,
-    _share: Share,
-}
-
-impl ReadAt for Held {
-    fn size(&self) -> u64 {
-        self.bytes.size()
-    }
-
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        self.bytes.read_at(offset, buffer)
     }
 }
 
@@ -134,14 +141,18 @@ mod tests {
     }
 
     #[test]
-    fn many_spools_together_hold_no_more_than_their_share() {
-        let mut spools = Vec::new();
-        for _ in 0..=ALL_IN_MEMORY / ONE_IN_MEMORY {
-            let mut spool = Spool::default();
-            spool.write_all(&vec![0; ONE_IN_MEMORY]).unwrap();
-            spools.push(spool);
-        }
-        assert!(spools.iter().any(|spool| spool.file.is_some()));
-        assert!(HELD.load(Ordering::Relaxed) <= ALL_IN_MEMORY);
+    fn all_spools_together_keep_no_more_than_their_share_in_memory() {
+        static TAKEN: AtomicUsize = AtomicUsize::new(0);
+        let spool = |size: usize| {
+            let mut spool = Spool::sharing(&TAKEN, IN_MEMORY);
+            spool.write_all(&vec![7; size]).unwrap();
+            spool
+        };
+        let kept: Vec<_> = (0..4).map(|_| spool(IN_MEMORY).finish().unwrap()).collect();
+        assert_eq!(TAKEN.load(Ordering::Relaxed), IN_MEMORY_OF_ALL);
+        assert!(spool(1).file.is_some(), "there is no memory left for one byte more");
+        drop(kept);
+        assert!(spool(IN_MEMORY).file.is_none());
+        assert_eq!(TAKEN.load(Ordering::Relaxed), 0);
     }
 }

@@ -152,7 +152,9 @@ async fn a_token_that_artifactory_echoes_is_blanked_out_everywhere() {
         stack.secrets.put(SECRET, &json!({ "access_token": token }).to_string());
         let body = format!("<html><title>no: Authorization: Bearer {token}, {}</title>", STANDARD.encode(token));
         let echo = Fault::Answer { status, headers: Vec::new(), body };
-        stack.traffic.fault(artifactory::SERVICE, Some(hyper::Method::PUT), "", 0, 1000, echo);
+        // A refusal is heard where the package is sent, a server that fails where it is first looked for.
+        let refuses = (status < 500).then_some(hyper::Method::PUT);
+        stack.traffic.fault(artifactory::SERVICE, refuses, "", 0, 1000, echo);
         let nothing = Fault::Answer { status: 404, headers: Vec::new(), body: String::new() };
         stack.traffic.fault(artifactory::SERVICE, Some(hyper::Method::GET), "", 0, 1000, nothing);
         let job = stack.pipeline.queue(stack.action(package("left", "1.0.0")));
