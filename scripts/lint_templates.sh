@@ -1,5 +1,5 @@
 #!/bin/sh
-# Lints the CloudFormation templates and checks that they agree with the examples, the events and the design.
+# Lints the CloudFormation templates and checks that they agree with the examples and the events.
 #
 #   scripts/lint_templates.sh
 #

@@ -1,5 +1,5 @@
 //! Which credential a job may use, and whether it may use it at all: for this Artifactory, this pipeline, this repository
-//! (design, the secret).
+//! (README, The secret).
 
 use crate::action::ActionConfig;
 use crate::aws::secret::{Freshness, Secrets};

@@ -1,4 +1,4 @@
-//! The action's configuration, parsed from its ten properties (design, the action's configuration). Whatever is
+//! The action's configuration, parsed from its ten properties (README, The action). Whatever is
 //! missing, unknown or means nothing is refused by name.
 
 use std::collections::BTreeMap;

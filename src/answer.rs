@@ -1,4 +1,4 @@
-//! What a tick did: the invocation's answer, and a part of the contract (design, what comes out).
+//! What a tick did: the invocation's answer, whose members others rely on.
 
 use serde::Serialize;
 

@@ -86,7 +86,7 @@ impl Credential {
     }
 }
 
-/// The value of the secret in Secrets Manager, parsed (design, the secret).
+/// The value of the secret in Secrets Manager, parsed (README, The secret).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArtifactorySecret {
     /// The credential.

@@ -28,7 +28,7 @@ pub enum CaCertificates {
     Secret(String),
 }
 
-/// Everything that the environment decides (design, environment).
+/// Everything that the environment decides (README, Settings of the function).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// The action types to poll, one for each version.

@@ -21,7 +21,7 @@ pub use entry::{Entry, EntryReader};
 pub use selection::Selection;
 use source::ReadAt;
 
-/// Most entries of one artifact (design, limits).
+/// Most entries of one artifact (README, Limits).
 pub const MAX_ENTRIES: usize = 100_000;
 /// Largest central directory of one artifact, in bytes.
 pub const MAX_DIRECTORY: u64 = 32 << 20;

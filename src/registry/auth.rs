@@ -1,5 +1,5 @@
 //! Who we are to Artifactory: a token as it is, or a password exchanged for a short-lived token, and basic
-//! authentication only where the server offers no exchange (design, the secret).
+//! authentication only where the server offers no exchange (README, The secret).
 
 use std::time::Duration;
 
