@@ -131,6 +131,9 @@ pub enum Failure {
         repository: RepoKey,
         /// The files.
         paths: Vec<RepoPath>,
+        /// How the server refuses it.
+        #[source]
+        source: Option<RegistryError>,
     },
     /// Versions that are there, and the action says `existing=fail`.
     #[error("in the repository already: {}", shown(.0))]
@@ -267,7 +270,7 @@ impl Failure {
                 Meaning::NotFound | Meaning::Invalid | Meaning::Condition => FailureType::ConfigurationError,
                 Meaning::Throttled | Meaning::Unavailable => FailureType::SystemUnavailable,
             },
-            Self::Unseen { .. } => FailureType::PermissionError,
+            Self::Unseen { source: None, .. } => FailureType::PermissionError,
             Self::Input { source, .. } | Self::Output { source, .. } => artifact_kind(source),
             Self::Archive { .. }
             | Self::Package { .. }
@@ -276,7 +279,7 @@ impl Failure {
             | Self::Exists(_)
             | Self::DiedTooOften { .. }
             | Self::Panicked => FailureType::JobFailed,
-            Self::Registry { source, .. } => match source.class() {
+            Self::Registry { source, .. } | Self::Unseen { source: Some(source), .. } => match source.class() {
                 Class::Configuration => FailureType::ConfigurationError,
                 Class::Permission => FailureType::PermissionError,
                 Class::Package | Class::Artifact => FailureType::JobFailed,

@@ -7,6 +7,7 @@
 )]
 
 mod artifactory_emulator;
+mod claims;
 #[path = "../make.rs"]
 mod make;
 mod npm_client;
