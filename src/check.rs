@@ -55,7 +55,9 @@ pub fn existing(action: &ActionConfig, plan: &Plan, found: &[Found], earlier: Ea
     }
     match (action.existing, earlier) {
         _ if !conflicts.is_empty() => Err(Failure::Conflicts(conflicts)),
-        _ if !unseen.is_empty() => Err(Failure::Unseen { repository: action.target.repository.clone(), paths: unseen }),
+        _ if !unseen.is_empty() => {
+            Err(Failure::Unseen { repository: action.target.repository.clone(), paths: unseen, source: None })
+        }
         (Existing::Fail, Earlier::Nothing) if !exist.is_empty() => Err(Failure::Exists(exist)),
         (Existing::Fail | Existing::SkipIdentical, Earlier::Nothing | Earlier::Sent) => Ok(()),
     }

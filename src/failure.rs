@@ -131,6 +131,9 @@ pub enum Failure {
         repository: RepoKey,
         /// The files.
         paths: Vec<RepoPath>,
+        /// How the server refuses it.
+        #[source]
+        source: Option<RegistryError>,
     },
     /// Versions that are there, and the action says `existing=fail`.
     #[error("in the repository already, with the same content, while Options say existing=fail: {}", shown(.0))]
@@ -270,7 +273,7 @@ impl Failure {
             Self::Output { source: ArtifactError::S3 { source, .. }, .. } if source.meaning == Meaning::NotFound => {
                 FailureType::ConfigurationError
             }
-            Self::Unseen { .. } => FailureType::PermissionError,
+            Self::Unseen { source: None, .. } => FailureType::PermissionError,
             Self::Input { source, .. } | Self::Output { source, .. } => artifact_kind(source),
             Self::Archive { .. }
             | Self::Package { .. }
@@ -279,7 +282,7 @@ impl Failure {
             | Self::Exists(_)
             | Self::DiedTooOften { .. }
             | Self::Panicked => FailureType::JobFailed,
-            Self::Registry { source, .. } => match source.class() {
+            Self::Registry { source, .. } | Self::Unseen { source: Some(source), .. } => match source.class() {
                 Class::Configuration => FailureType::ConfigurationError,
                 Class::Permission => FailureType::PermissionError,
                 Class::Package | Class::Artifact => FailureType::JobFailed,

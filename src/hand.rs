@@ -18,6 +18,9 @@ use crate::report::FailureReport;
 use crate::run::{Effort, Ended, Services, run};
 use crate::settings::ActionType;
 
+/// How many packages the line of the log that ends a job names.
+const SHOWN: usize = 20;
+
 /// What one job needs of the tick; cheap to copy into each job's future.
 #[derive(Debug, Clone, Copy)]
 pub struct Hand<'t> {
@@ -93,12 +96,8 @@ impl<'t> Hand<'t> {
             let packages = published(&ended);
             let outcome = self.answer(&id, ended, hold).await;
             let report = JobReport { packages, ..JobReport::of(&id, &run_facts, outcome, started) };
-            tracing::info!(
-                outcome = report.outcome.name(),
-                packages = report.packages.join(", "),
-                millis = report.millis,
-                "job ended"
-            );
+            let packages = report.packages.get(..SHOWN).unwrap_or(&report.packages).join(", ");
+            tracing::info!(outcome = report.outcome.name(), packages, millis = report.millis, "job ended");
             report
         }
         .instrument(span)

@@ -22,6 +22,7 @@ use crate::input;
 use crate::job::Job;
 use crate::package::Target;
 use crate::plan::{PackagePlan, Plan};
+use crate::registry::url::RepoKey;
 use crate::registry::{Found, Http, Registry, RegistryError, Sent};
 use crate::report::{FileState, Published, PublishedFile, PublishedPackage};
 use crate::settings::Settings;
@@ -246,7 +247,12 @@ impl Run<'_> {
         let found = look(action, plan, registry).await?;
         let digest = plan.digest();
         let earlier = if hold.went_on_with(&digest).is_some() { Earlier::Sent } else { Earlier::Nothing };
-        check::existing(action, plan, &found, earlier)?;
+        if self.progress.uncertain {
+            self.progress.found(plan, &found);
+        }
+        if let Err(failure) = check::existing(action, plan, &found, earlier) {
+            return Err(in_the_servers_words(failure, plan, repository, registry).await.into());
+        }
         if let Effort::LookOnly { attempts } = effort
             && found.iter().any(|found| !matches!(found, Found::Same(_)))
         {
@@ -335,6 +341,17 @@ async fn look(action: &ActionConfig, plan: &Plan, registry: &Registry) -> Result
     // Collected, because a stream that holds the closure is not `Send` in the compiler's eyes.
     let looks: Vec<_> = looks.collect();
     stream::iter(looks).buffered(LOOKS_AT_ONCE).try_collect().await
+}
+
+/// What may not be seen is refused with what the server says to it.
+async fn in_the_servers_words(failure: Failure, plan: &Plan, repository: &RepoKey, registry: &Registry) -> Failure {
+    let Failure::Unseen { repository: place, paths, source: None } = failure else { return failure };
+    let mut steps = plan.packages().iter().flat_map(|package| &package.steps);
+    let source = match steps.find(|step| paths.first() == Some(&step.file.path)) {
+        Some(step) => registry.refusal(repository, step).await,
+        None => None,
+    };
+    Failure::Unseen { repository: place, paths, source }
 }
 
 /// Every path that the plan writes to, as no other job may while this one does.

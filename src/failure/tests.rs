@@ -70,6 +70,7 @@ fn after(previous: Option<&Failure>) -> Option<Failure> {
         Some(Failure::Conflicts(_)) => Failure::Unseen {
             repository: RepoKey::parse("npm-local").unwrap(),
             paths: vec![RepoPath::parse("left/-/left-1.0.0.tgz").unwrap()],
+            source: None,
         },
         Some(Failure::Unseen { .. }) => Failure::Exists(vec![left()]),
         Some(Failure::Exists(_)) => Failure::Registry { of: Some(left()), source: RegistryError::Forbidden(at(403)) },

@@ -69,6 +69,12 @@ impl Registry {
         self.look_within(repository, step, &Budget::new(self.wire.pacing, self.deadline)).await
     }
 
+    /// Why the user may not see this step's file: the refusal, in the server's words; `None` where it refuses nothing.
+    pub async fn refusal(&self, repository: &RepoKey, step: &Step) -> Option<RegistryError> {
+        let budget = &mut Budget::new(self.wire.pacing, self.deadline);
+        self.read_storage(repository, step, budget).await.err()
+    }
+
     pub(super) async fn look_within(
         &self,
         repository: &RepoKey,
@@ -96,6 +102,18 @@ impl Registry {
         step: &Step,
         mut budget: Budget,
     ) -> Result<Side, RegistryError> {
+        match visible(self.read_storage(repository, step, &mut budget).await)? {
+            Ok(Answer { text, .. }) => Ok(of_storage(&text, &step.file.digests)),
+            Err(hidden) => Ok(Side::Found(hidden)),
+        }
+    }
+
+    async fn read_storage(
+        &self,
+        repository: &RepoKey,
+        step: &Step,
+        budget: &mut Budget,
+    ) -> Result<Answer, RegistryError> {
         let path = format!("api/storage/{repository}/{}", step.file.path.encoded());
         let request = Request {
             purpose: Purpose::Look,
@@ -105,10 +123,7 @@ impl Registry {
             headers: HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("*/*"))]),
             form: None,
         };
-        match visible(self.read(request, &Text, &mut budget).await)? {
-            Ok(Answer { text, .. }) => Ok(of_storage(&text, &step.file.digests)),
-            Err(hidden) => Ok(Side::Found(hidden)),
-        }
+        self.read(request, &Text, budget).await
     }
 
     async fn look_at_listing(&self, step: &Step, listing: &Listing, mut budget: Budget) -> Result<Side, RegistryError> {

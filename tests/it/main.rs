@@ -7,6 +7,7 @@
 )]
 
 mod artifactory_emulator;
+mod claims;
 mod crash;
 mod credentials;
 mod documents;

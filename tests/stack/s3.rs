@@ -5,6 +5,7 @@ mod access;
 mod store;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
@@ -84,6 +85,11 @@ impl S3 {
     /// Puts an object there, making its bucket if need be.
     pub(crate) fn put(&self, bucket: &str, key: &str, content: impl Into<Bytes>) {
         self.store.put(bucket, key, content.into());
+    }
+
+    /// Makes an object look as if it had been written so much earlier.
+    pub(crate) fn age(&self, bucket: &str, key: &str, by: Duration) {
+        self.store.age(bucket, key, by);
     }
 
     pub(crate) fn create_bucket(&self, bucket: &str) {

@@ -107,7 +107,7 @@ async fn a_user_who_may_not_even_look() {
     stack.artifactory.permit(USER, REPOSITORY, &[]);
     insta::assert_snapshot!(refused(&stack, left(&stack)).await, @r"
     PermissionError
-    The user may not see in the repository npm-local whether a version exists already: left/-/left-1.0.0.tgz.
+    The user may not see in the repository npm-local whether a version exists already: left/-/left-1.0.0.tgz: looking for the file: GET api/storage/npm-local/left/-/left-1.0.0.tgz was answered with 403; the server said: User ci-publisher is not permitted to download 'npm-local:left/-/left-1.0.0.tgz'.
     Target: npm-local at http://artifactory, with the secret codepipeline-artifactory/default.
     Nothing was published; not published: left@1.0.0.
     What to do: Give the secret's user the right to read the repository: a version that exists must never be overwritten unseen.

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -68,6 +68,12 @@ impl Store {
 
     pub(super) fn create_bucket(&self, bucket: &str) {
         self.lock().buckets.insert(bucket.to_owned());
+    }
+
+    pub(super) fn age(&self, bucket: &str, key: &str, by: Duration) {
+        if let Some(stored) = self.lock().objects.get_mut(&(bucket.to_owned(), key.to_owned())) {
+            stored.modified -= by;
+        }
     }
 
     pub(super) fn get(&self, bucket: &str, key: &str) -> Option<Stored> {
