@@ -244,7 +244,10 @@ async fn a_server_that_is_no_artifactory() {
 #[tokio::test]
 async fn a_connection_that_nobody_takes() {
     let stack = stack().await;
-    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // Bound, so that nobody else gets the port, but not listened on.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let gone = socket.local_addr().unwrap();
     stack.set("ARTIFACTORY_URL", &format!("http://{gone}"));
     let action = left(&stack).configuration("ArtifactoryHost", &format!("http://{gone}"));
     let message = refused_within(&stack, action, Duration::from_secs(5)).await;
