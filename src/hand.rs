@@ -108,6 +108,8 @@ impl<'t> Hand<'t> {
         if self.deadline.has_passed() {
             // Whoever comes next may own the job already, and a result asks nobody for a nonce.
             tracing::error!("the invocation's time is over, and with it the right to answer; the next tick goes on");
+            // Written only if nobody else has it yet.
+            settled(hold.hand_over().await);
             return Outcome::Left;
         }
         let pipeline = &self.services.pipeline;

@@ -96,22 +96,25 @@ impl<'a> Hold<'a> {
 
     /// Hands the job over to the next tick, with what is done written down.
     pub async fn hand_over(self) -> Result<(), AwsError> {
-        self.release(0).await
+        self.release(|vain| vain).await
     }
 
-    /// Hands over a job whose time was too short. One that had the better part of an invocation and came no further
-    /// counts as an attempt that failed, or it would be begun for ever.
+    /// Hands over a job whose time was too short. Of one that had the better part of an invocation and came no further
+    /// it is counted how often, or it would be begun for ever.
     pub async fn hand_over_unfinished(self) -> Result<(), AwsError> {
         let (plan, done) = &self.began_with;
-        let failed = self.fair && self.plan == *plan && self.done <= *done;
-        self.release(u32::from(failed)).await
+        match (self.plan != *plan || self.done > *done, self.fair) {
+            (true, _) => self.release(|_| 0).await,
+            (false, true) => self.release(|vain| vain.saturating_add(1)).await,
+            (false, false) => self.release(|vain| vain).await,
+        }
     }
 
-    async fn release(mut self, failed_attempts: u32) -> Result<(), AwsError> {
+    async fn release(mut self, vain: impl FnOnce(u32) -> u32) -> Result<(), AwsError> {
         let (plan, done) = (self.plan, self.done);
         let change = |record: &mut Record| {
             record.lease_until = 0;
-            record.attempt = record.attempt.saturating_add(failed_attempts);
+            record.vain = vain(record.vain);
             record.plan = plan;
             record.done = done;
         };

@@ -37,8 +37,11 @@ pub struct Record {
     pub nonce: String,
     /// Whether the job is known to be ours.
     pub acknowledgement: Acknowledgement,
-    /// How often the job was worked on, this time included; a handing over with progress begins no new attempt.
+    /// How many workers have had the job, this one included; a handing over is no new one.
     pub attempt: u32,
+    /// How often in a row its time ran out before it had come any further.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub vain: u32,
     /// End of the owner's invocation, in milliseconds since 1970. 0: handed over.
     pub lease_until: u64,
     /// What leads to the log of the run.
@@ -62,6 +65,7 @@ impl Record {
             nonce,
             acknowledgement: Acknowledgement::Unconfirmed,
             attempt: 1,
+            vain: 0,
             lease_until: 0,
             external_execution_id: external_execution_id.to_owned(),
             plan: None,
@@ -78,7 +82,7 @@ impl Record {
         }
     }
 
-    /// How many attempts before this one came to no end.
+    /// How many workers died on the job before this one.
     pub fn deaths(&self) -> u32 {
         self.attempt.saturating_sub(1)
     }
@@ -91,10 +95,15 @@ impl Record {
         external_execution_id.clone_into(&mut self.external_execution_id);
     }
 
-    /// How many deaths there will be before the next owner's attempt.
-    pub fn deaths_when_taken_over(&self) -> u32 {
-        self.deaths().saturating_add(u32::from(self.lease_until > 0))
+    /// Whether a neighbour of the job would be in danger: workers have died on it, or never had enough time for it.
+    pub fn must_run_alone(&self) -> bool {
+        self.lease_until > 0 || self.deaths() > 0 || self.vain > 0
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 #[cfg(test)]
@@ -123,11 +132,12 @@ mod tests {
     #[test]
     fn a_lease_that_ran_out_is_a_death_and_a_handing_over_is_none() {
         let mut died = Record { lease_until: 1, ..record() };
-        assert_eq!((died.deaths(), died.deaths_when_taken_over()), (0, 1));
+        assert!(died.deaths() == 0 && died.must_run_alone());
         died.taken_over("next");
         assert_eq!((died.deaths(), died.external_execution_id.as_str()), (1, "next"));
         let mut handed_over = record();
         handed_over.taken_over("next");
-        assert_eq!((handed_over.deaths(), handed_over.deaths_when_taken_over()), (0, 0));
+        assert!(handed_over.deaths() == 0 && !handed_over.must_run_alone());
+        assert!(Record { vain: 1, ..handed_over }.must_run_alone());
     }
 }

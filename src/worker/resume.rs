@@ -15,6 +15,8 @@ use crate::run::Effort;
 
 /// After how many deaths a job is only looked at and then given up.
 const MAX_ATTEMPTS: u32 = 3;
+/// How often in a row its time may run out before it has come any further.
+const MAX_VAIN: u32 = 5;
 
 /// Whether a job that an earlier worker claimed is ours now.
 enum Taken {
@@ -35,8 +37,7 @@ impl<'t> Tick<'t> {
         for stray in strays {
             self.quarantine(&stray, "it is no job's").await;
         }
-        let (died, handed_over): (Vec<_>, Vec<_>) =
-            left.into_iter().partition(|claim| claim.record.deaths_when_taken_over() > 0);
+        let (died, handed_over): (Vec<_>, Vec<_>) = left.into_iter().partition(|claim| claim.record.must_run_alone());
         self.handed_over = handed_over.into();
         for claim in died {
             if !self.hand.deadline.has_room() {
@@ -143,7 +144,8 @@ impl<'t> Tick<'t> {
     ) -> Option<BoxFuture<'t, JobReport>> {
         match ready {
             Ok((claim, job)) => {
-                let effort = effort(claim.record().deaths());
+                let Record { vain, .. } = *claim.record();
+                let effort = effort(claim.record().deaths(), vain);
                 Some(self.hand.work(claim, job, effort).boxed())
             }
             Err(outcome) => {
@@ -223,12 +225,13 @@ impl<'t> Tick<'t> {
     }
 }
 
-/// What is still tried for a job after so many deaths.
-fn effort(deaths: u32) -> Effort {
-    match deaths {
-        ..MAX_ATTEMPTS => Effort::Publish,
-        MAX_ATTEMPTS => Effort::LookOnly { attempts: deaths },
-        _ => Effort::GiveUp { attempts: deaths },
+/// What is still tried for a job after so many deaths and vain attempts.
+fn effort(deaths: u32, vain: u32) -> Effort {
+    let attempts = deaths.saturating_add(vain);
+    match (deaths, vain) {
+        (..MAX_ATTEMPTS, ..MAX_VAIN) => Effort::Publish,
+        (..=MAX_ATTEMPTS, ..=MAX_VAIN) => Effort::LookOnly { attempts },
+        _ => Effort::GiveUp { attempts },
     }
 }
 
@@ -238,9 +241,16 @@ mod tests {
 
     #[test]
     fn a_job_that_kills_its_workers_ends_even_where_the_look_kills_them_too() {
-        let efforts: Vec<Effort> = (0..=5).map(effort).collect();
+        let efforts: Vec<Effort> = (0..=5).map(|deaths| effort(deaths, 0)).collect();
         assert_eq!(efforts[..3], [Effort::Publish; 3]);
         assert_eq!(efforts[3], Effort::LookOnly { attempts: 3 });
         assert_eq!(efforts[4..], [Effort::GiveUp { attempts: 4 }, Effort::GiveUp { attempts: 5 }]);
+    }
+
+    #[test]
+    fn a_job_that_never_has_time_enough_ends_as_well() {
+        assert_eq!(effort(2, 4), Effort::Publish);
+        assert_eq!(effort(2, 5), Effort::LookOnly { attempts: 7 });
+        assert_eq!(effort(0, 6), Effort::GiveUp { attempts: 6 });
     }
 }

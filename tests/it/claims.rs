@@ -182,7 +182,7 @@ async fn a_job_that_never_comes_further_is_not_begun_for_ever() {
         let answer = answer.expect("time that runs out is no reason to be killed");
         assert!(answer["left"] == 1 || answer["failed"] == 1, "{answer}");
     }
-    assert_eq!(ticks, 5, "three attempts, one last look, the end");
+    assert_eq!(ticks, 7, "five attempts, one last look, the end");
     assert!(failure(&stack, &job).contains("came to no end"));
 }
 
