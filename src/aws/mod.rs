@@ -135,10 +135,11 @@ fn bounded(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect::<String>().trim().to_owned()
 }
 
-/// Time-outs for one call, its retries included: the SDK itself sets none for reads. Everything ends within the
-/// invocation.
+/// Time-outs for one call, its retries included: the SDK itself sets none for reads. Of what is left of the invocation
+/// a call takes three quarters at most, so that after one that hangs there is time for the next, which leaves the claim
+/// in order.
 pub fn timeouts(deadline: Deadline, whole: Duration) -> TimeoutConfig {
-    let whole = whole.min(deadline.left_for_closing()).max(SHORTEST);
+    let whole = whole.min(deadline.left_for_closing() * 3 / 4).max(SHORTEST);
     TimeoutConfig::builder().connect_timeout(CONNECT).read_timeout(READ).operation_timeout(whole).build()
 }
 

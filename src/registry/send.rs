@@ -55,7 +55,7 @@ impl Registry {
                 _ => {}
             }
             if calls_for_a_look(&failed) {
-                match self.look_after(repository, step, &budget).await? {
+                match self.look_after(repository, step, in_doubt, &budget).await? {
                     Found::Same(_) if in_doubt || failed.in_doubt => return Ok(Sent::Stored),
                     Found::Same(_) => return Ok(Sent::AlreadySame),
                     Found::Other { theirs, ours } => {
@@ -72,16 +72,24 @@ impl Registry {
         }
     }
 
-    /// What is there after an attempt that failed. An earlier one may have been stored after all, or somebody else was
-    /// faster a moment ago: what cannot be seen at once may be seen a little later.
-    async fn look_after(&self, repository: &RepoKey, step: &Step, budget: &Budget) -> Result<Found, RegistryError> {
+    /// What is there after an attempt that failed. Where an earlier one may have been stored after all, what cannot
+    /// be seen at once may be seen a little later; a plain refusal is not waited for, or every one would take seconds.
+    async fn look_after(
+        &self,
+        repository: &RepoKey,
+        step: &Step,
+        in_doubt: bool,
+        budget: &Budget,
+    ) -> Result<Found, RegistryError> {
         let mut found = self.look_within(repository, step, budget).await?;
-        for pause in self.wire.pacing.polls {
-            if found != Found::Absent {
-                break;
+        if in_doubt {
+            for pause in self.wire.pacing.polls {
+                if found != Found::Absent {
+                    break;
+                }
+                self.pause(step, pause, budget).await?;
+                found = self.look_within(repository, step, budget).await?;
             }
-            self.pause(step, pause, budget).await?;
-            found = self.look_within(repository, step, budget).await?;
         }
         Ok(found)
     }

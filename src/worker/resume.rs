@@ -202,18 +202,24 @@ impl<'t> Tick<'t> {
                 }
             }
         }
-        let most = self.hand.services.settings.jobs_in_flight;
-        let offered = match pipeline.poll(&record.action_type, most, deadline).await {
-            Ok(offered) => offered,
-            Err(error) => {
-                tracing::warn!(error = chain(&error), "the queue cannot be asked");
-                return Taken::No(Outcome::Left);
-            }
-        };
-        let (again, others): (Vec<_>, Vec<_>) = offered.into_iter().partition(|offer| offer.job.id == record.job);
-        self.accept(&record.action_type, others);
+        // The same question about another claim may have brought the offer already: then it is not made again so soon.
+        let brought = self.offers.iter().position(|(_, offer)| offer.job.id == record.job);
+        let mut again = brought.and_then(|at| self.offers.remove(at)).map(|(_, offer)| offer);
+        if again.is_none() {
+            let most = self.hand.services.settings.jobs_in_flight;
+            let offered = match pipeline.poll(&record.action_type, most, deadline).await {
+                Ok(offered) => offered,
+                Err(error) => {
+                    tracing::warn!(error = chain(&error), "the queue cannot be asked");
+                    return Taken::No(Outcome::Left);
+                }
+            };
+            let (own, others): (Vec<_>, Vec<_>) = offered.into_iter().partition(|offer| offer.job.id == record.job);
+            self.accept(&record.action_type, others);
+            again = own.into_iter().next();
+        }
         // Offered again: nobody has it. Not offered: the predecessor's acknowledgement went through.
-        let Some(offer) = again.into_iter().next() else { return Taken::Probably };
+        let Some(offer) = again else { return Taken::Probably };
         match pipeline.acknowledge(&record.job, &offer.nonce, deadline).await {
             Ok(Acknowledged::Ours) => Taken::Ours,
             Ok(Acknowledged::NotOurs(_) | Acknowledged::Over(_)) => Taken::No(Outcome::Skipped),
