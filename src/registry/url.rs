@@ -115,11 +115,6 @@ impl Base {
         format!("{}/{encoded_path}", self.artifactory())
     }
 
-    /// Where a person finds a file in the web interface of Artifactory 7.
-    pub fn browse(&self, repository: &RepoKey, path: &RepoPath) -> String {
-        format!("{}/ui/repos/tree/General/{repository}/{}", self.platform, path.encoded())
-    }
-
     /// Whether an address, e.g. out of a server's answer, lies at this base: same scheme, host, port and
     /// context path. Anything doubtful is not.
     pub fn contains(&self, address: &str) -> bool {

@@ -18,6 +18,9 @@ const MAX_ATTEMPTS: u32 = 3;
 /// How often in a row its time may run out before it has come any further.
 const MAX_VAIN: u32 = 5;
 
+/// How many objects one tick moves to the quarantine.
+const STRAYS: usize = 10;
+
 /// Whether a job that an earlier worker claimed is ours now.
 enum Taken {
     /// CodePipeline says so.
@@ -34,8 +37,9 @@ impl<'t> Tick<'t> {
         let types = &self.hand.services.settings.action_types;
         let survey = self.hand.journal.survey(types, self.hand.deadline).await;
         let Survey { left, damaged, strays } = survey.map_err(TickError::Journal)?;
-        for stray in strays {
-            self.quarantine(&stray, "it is no job's").await;
+        // A few at a time: they are in nobody's way.
+        for stray in strays.iter().take(STRAYS) {
+            self.quarantine(stray, "it is no job's").await;
         }
         let (died, handed_over): (Vec<_>, Vec<_>) = left.into_iter().partition(|claim| claim.record.must_run_alone());
         self.handed_over = handed_over.into();
