@@ -1,5 +1,7 @@
 //! Time left, as a value that is handed down. The only file that reads a clock.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
@@ -26,8 +28,8 @@ pub struct Deadline {
 impl Deadline {
     /// From the Runtime API's `Lambda-Runtime-Deadline-Ms`: milliseconds since 1970, or (from local tools) a
     /// duration in milliseconds. One that has passed already means 60 s.
-    pub fn of_invocation(header_millis: u64) -> Self {
-        Self::at(header_millis, epoch_millis(), Instant::now())
+    pub fn of_invocation(header_millis: u64, clock: &Clock) -> Self {
+        Self::at(header_millis, clock.epoch_millis(), Instant::now())
     }
 
     /// A deadline `left` from now.
@@ -77,6 +79,35 @@ impl Deadline {
     /// When the invocation ends, in milliseconds since 1970: how long its leases hold.
     pub fn epoch_millis(&self) -> u64 {
         self.end_epoch_millis
+    }
+}
+
+/// The wall clock. A process has one and hands it down; a simulation hands down one that follows its own time.
+#[derive(Clone)]
+pub struct Clock(Arc<dyn Fn() -> u64 + Send + Sync>);
+
+impl Default for Clock {
+    /// The system's.
+    fn default() -> Self {
+        Self::new(epoch_millis)
+    }
+}
+
+impl Clock {
+    /// A clock that reads as `epoch_millis` tells, in milliseconds since 1970.
+    pub fn new(epoch_millis: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
+        Self(Arc::new(epoch_millis))
+    }
+
+    /// Milliseconds since 1970.
+    pub fn epoch_millis(&self) -> u64 {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Clock at {}", self.epoch_millis())
     }
 }
 

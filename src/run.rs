@@ -15,7 +15,7 @@ use crate::aws::journal::{Acknowledgement, Claim, Journal, Kept, Record};
 use crate::aws::secret::{Freshness, Secrets};
 use crate::aws::{AwsError, Meaning};
 use crate::credential::{ArtifactorySecret, Credential};
-use crate::deadline::{Deadline, Stopwatch};
+use crate::deadline::{Clock, Deadline, Stopwatch};
 use crate::failure::{Conflict, Failure, Progress};
 use crate::job::{ArtifactLocation, Job};
 use crate::kind::PackageError;
@@ -47,6 +47,8 @@ pub struct Services {
     pub secrets: Secrets,
     /// The way to Artifactory.
     pub http: Http,
+    /// The wall clock, which leases end by.
+    pub clock: Clock,
 }
 
 /// How a job's run ended.

@@ -15,7 +15,7 @@ use tracing::Instrument as _;
 use crate::aws::AwsError;
 use crate::aws::codepipeline::{Acknowledged, Answered};
 use crate::aws::journal::{Acknowledgement, Claim, Claiming, Journal, OpenClaim, Record};
-use crate::deadline::{Deadline, Stopwatch, epoch_millis};
+use crate::deadline::{Deadline, Stopwatch};
 use crate::failure::{Failure, Progress};
 use crate::job::{Job, JobId, Offer, PipelineRun};
 use crate::log::chain;
@@ -249,7 +249,7 @@ impl Tick<'_> {
     /// Takes over the claims whose owner's time is up.
     async fn left_claims<'t>(&mut self, hand: &Hand<'t>, types: &[ActionType]) -> Result<Vec<Resumed<'t>>, TickError> {
         let open = hand.journal.open_claims(types, self.deadline).await.map_err(TickError::Journal)?;
-        let now = epoch_millis();
+        let now = self.worker.services.clock.epoch_millis();
         let mut resumed = Vec::new();
         for claim in open.into_iter().filter(|claim| claim.record.lease_until <= now) {
             if !self.deadline.has_room() {

@@ -38,9 +38,7 @@ impl Budget {
     }
 }
 
-/// A number that nobody can foresee: the seed of the standard library's hash tables.
+/// A number that differs between processes; a simulation seeds it.
 fn dice() -> u32 {
-    use std::hash::{BuildHasher, Hasher, RandomState};
-    let [a, b, c, d, ..] = RandomState::new().build_hasher().finish().to_ne_bytes();
-    u32::from_ne_bytes([a, b, c, d])
+    fastrand::u32(..)
 }

@@ -9,7 +9,7 @@ use reqwest::{Certificate, Client, redirect, retry};
 use thiserror::Error;
 
 use super::retry::Pacing;
-use crate::deadline::epoch_millis;
+use crate::deadline::Clock;
 
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -33,6 +33,7 @@ pub enum HttpError {
 pub struct Http {
     roots: Vec<Certificate>,
     pacing: Pacing,
+    clock: Clock,
     warm: Mutex<Option<Warm>>,
 }
 
@@ -54,7 +55,7 @@ impl Http {
                 roots
             }
         };
-        Ok(Self { roots, pacing: Pacing::default(), warm: Mutex::new(None) })
+        Ok(Self { roots, pacing: Pacing::default(), clock: Clock::default(), warm: Mutex::new(None) })
     }
 
     /// The same with another patience, for tests that must not wait.
@@ -62,6 +63,17 @@ impl Http {
     pub fn with_pacing(mut self, pacing: Pacing) -> Self {
         self.pacing = pacing;
         self
+    }
+
+    /// The same by another clock than the system's.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    pub(super) fn clock(&self) -> Clock {
+        self.clock.clone()
     }
 
     pub(super) fn pacing(&self) -> Pacing {
@@ -74,7 +86,7 @@ impl Http {
     }
 
     pub(super) fn client(&self) -> Result<Client, HttpError> {
-        let now = epoch_millis();
+        let now = self.clock.epoch_millis();
         let mut warm = self.warm.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(warm) = warm.as_mut().filter(|warm| now.abs_diff(warm.used_millis) < FRESH_MILLIS) {
             warm.used_millis = now;

@@ -59,7 +59,7 @@ impl Registry {
         credential: &Credential,
         deadline: Deadline,
     ) -> Result<Self, RegistryError> {
-        let wire = Wire::new(http.client()?, http.pacing());
+        let wire = Wire::new(http.client()?, http.pacing(), http.clock());
         let session = Session::open(&wire, base, credential, deadline).await?;
         Ok(Self { base: base.clone(), deadline, session, wire })
     }

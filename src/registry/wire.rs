@@ -16,7 +16,7 @@ use super::reply::{self, Refusal, Verdict};
 use super::retry::Pacing;
 use crate::archive::ArchiveError;
 use crate::credential::SecretText;
-use crate::deadline::{Deadline, epoch_millis};
+use crate::deadline::{Clock, Deadline};
 use crate::step;
 
 /// Most that is read of an answer that is read whole.
@@ -34,6 +34,7 @@ const SLOWEST_DIGEST: u64 = 8 << 20;
 pub(super) struct Wire {
     client: Client,
     pub(super) pacing: Pacing,
+    clock: Clock,
     secrets: RwLock<Vec<SecretText>>,
     sent: AtomicU64,
     retries: AtomicU32,
@@ -118,9 +119,9 @@ impl Take for Text {
 }
 
 impl Wire {
-    pub(super) fn new(client: Client, pacing: Pacing) -> Self {
+    pub(super) fn new(client: Client, pacing: Pacing, clock: Clock) -> Self {
         let secrets = RwLock::new(Vec::new());
-        Self { client, pacing, secrets, sent: AtomicU64::new(0), retries: AtomicU32::new(0) }
+        Self { client, pacing, clock, secrets, sent: AtomicU64::new(0), retries: AtomicU32::new(0) }
     }
 
     /// Blanks this text out of everything that is told about answers.
@@ -234,7 +235,7 @@ impl Wire {
         budget: &Budget,
     ) -> Result<Response, Failed> {
         let status = response.status().as_u16();
-        let verdict = match reply::judge(status, response.headers(), epoch_millis()) {
+        let verdict = match reply::judge(status, response.headers(), self.clock.epoch_millis()) {
             Verdict::Done => return Ok(response),
             // Elsewhere nobody knows us: what is said there says nothing about us or the repository.
             Verdict::Refused(_) if redirected => Verdict::Refused(Refusal::Redirected),

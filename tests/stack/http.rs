@@ -6,6 +6,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::Instant;
 
 /// What every handler answers with: a body that may be streamed.
 pub(crate) type Reply = hyper::Response<BoxBody<Bytes, BodyError>>;
@@ -81,6 +83,8 @@ pub(crate) enum Fault {
     Truncate(usize),
     /// Wait before handling.
     Delay(Duration),
+    /// Handle the request at once, and answer after this while.
+    Late(Duration),
     /// Handle the request and send the answer, with this pause after its first bytes.
     Stall { after: usize, pause: Duration },
 }
@@ -107,6 +111,27 @@ impl std::fmt::Debug for Strike {
     }
 }
 
+/// What meets one request, as whoever disturbs the traffic decides (see [`Traffic::disturb`]).
+#[derive(Default)]
+pub(crate) struct Disturbance {
+    /// How long the request is on its way.
+    pub(crate) delay: Duration,
+    pub(crate) fault: Option<Fault>,
+    /// What happens at this request; whoever sent it gets no answer.
+    pub(crate) blow: Option<(Moment, Box<dyn FnOnce() + Send>)>,
+}
+
+type Disturb = Box<dyn FnMut(&'static str, &Request) -> Disturbance + Send>;
+
+#[derive(Default)]
+struct Disturber(Option<Disturb>);
+
+impl std::fmt::Debug for Disturber {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0.is_some() { "disturbed" } else { "calm" })
+    }
+}
+
 /// One rule: which requests a fault applies to, and how often.
 #[derive(Debug)]
 struct Rule {
@@ -124,6 +149,9 @@ struct Rule {
 pub(crate) struct Seen {
     pub(crate) service: &'static str,
     pub(crate) request: Request,
+    pub(crate) at: Instant,
+    /// What the service made of it; `None` where it never handled it.
+    pub(crate) status: Option<u16>,
 }
 
 /// Everything that went over the wire to any emulator of one stack, and the faults to come.
@@ -132,6 +160,8 @@ pub(crate) struct Traffic {
     seen: Arc<Mutex<Vec<Seen>>>,
     rules: Arc<Mutex<Vec<Rule>>>,
     strike: Arc<Mutex<Option<Strike>>>,
+    disturber: Arc<Mutex<Disturber>>,
+    movement: Arc<AtomicU64>,
     changed: Arc<Notify>,
 }
 
@@ -144,6 +174,32 @@ impl Traffic {
     pub(crate) fn strike(&self, at: usize, moment: Moment, blow: impl Fn() + Send + 'static) {
         let strike = Strike { at, moment, blow: Box::new(blow) };
         *self.strike.lock().expect("no test panics while it holds this") = Some(strike);
+    }
+
+    /// From now on asks `disturb` what meets each request, after the rules of [`Traffic::fault`].
+    pub(crate) fn disturb(&self, disturb: impl FnMut(&'static str, &Request) -> Disturbance + Send + 'static) {
+        self.disturber.lock().expect("no test panics while it holds this").0 = Some(Box::new(disturb));
+    }
+
+    /// Counts what the servers see: connections, requests, answers. As long as it moves, something is on its way.
+    pub(crate) fn movement(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.movement)
+    }
+
+    fn moved(&self) {
+        self.movement.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn disturbance(&self, service: &'static str, request: &Request) -> Disturbance {
+        let mut disturber = self.disturber.lock().expect("no test panics while it holds this");
+        disturber.0.as_mut().map(|disturb| disturb(service, request)).unwrap_or_default()
+    }
+
+    fn handled(&self, place: usize, status: u16) {
+        let mut seen = self.seen.lock().expect("no test panics while it holds this");
+        if let Some(seen) = seen.get_mut(place) {
+            seen.status = Some(status);
+        }
     }
 
     /// How many requests there were so far, the Runtime API's own aside.
@@ -203,19 +259,15 @@ impl Traffic {
         assert!(waited.is_ok(), "{service} had no {count} requests {method} {what} after {PATIENCE:?}");
     }
 
-    /// Writes a request down: its number among those that count, and the fault that it meets.
-    fn record(&self, service: &'static str, request: &Request) -> (Option<usize>, Option<Fault>) {
-        let number = self.number(service, request);
-        (number, self.fault_of(service, request))
-    }
-
-    fn number(&self, service: &'static str, request: &Request) -> Option<usize> {
+    /// Writes a request down: its place among all, and its number among those that count.
+    fn record(&self, service: &'static str, request: &Request) -> (usize, Option<usize>) {
         let mut seen = self.seen.lock().expect("no test panics while it holds this");
         let number = seen.iter().filter(|seen| counts(seen.service)).count();
-        seen.push(Seen { service, request: request.clone() });
+        let place = seen.len();
+        seen.push(Seen { service, request: request.clone(), at: Instant::now(), status: None });
         drop(seen);
         self.changed.notify_waiters();
-        counts(service).then_some(number)
+        (place, counts(service).then_some(number))
     }
 
     fn fault_of(&self, service: &str, request: &Request) -> Option<Fault> {
@@ -246,11 +298,26 @@ fn matches(request: &Request, what: &str) -> bool {
     request.path.contains(what) || (!what.is_empty() && request.header("x-amz-target").ends_with(what))
 }
 
+/// The way to a service's handler, faults and records included, with or without a socket before it.
+#[derive(Clone)]
+pub(crate) struct Door {
+    service: &'static str,
+    traffic: Traffic,
+    handler: Arc<dyn Fn(Request) -> Handling + Send + Sync>,
+}
+
+impl std::fmt::Debug for Door {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.service)
+    }
+}
+
 /// A running server; dropping it stops it.
 #[derive(Debug)]
 pub(crate) struct Server {
     address: SocketAddr,
     task: JoinHandle<()>,
+    door: Door,
 }
 
 impl Server {
@@ -273,6 +340,8 @@ impl Server {
         let address = listener.local_addr().expect("a bound socket has an address");
         let handler: Arc<dyn Fn(Request) -> Handling + Send + Sync> =
             Arc::new(move |request| Box::pin(handler(request)));
+        let door = Door { service, traffic, handler };
+        let entrance = door.clone();
         let task = tokio::spawn(async move {
             // The connections end with this task, so a dropped server is gone for its clients as well.
             let mut connections = JoinSet::new();
@@ -282,11 +351,10 @@ impl Server {
                 };
                 while connections.try_join_next().is_some() {}
                 let _ = socket.set_nodelay(true);
-                let (handler, traffic) = (Arc::clone(&handler), traffic.clone());
+                door.traffic.moved();
+                let door = door.clone();
                 connections.spawn(async move {
-                    let service = hyper::service::service_fn(move |request| {
-                        answer(service, traffic.clone(), Arc::clone(&handler), request)
-                    });
+                    let service = hyper::service::service_fn(move |request| enter(door.clone(), request));
                     // A client that goes away in the middle is a test's business, not this server's.
                     let _ = hyper::server::conn::http1::Builder::new()
                         .timer(TokioTimer::new())
@@ -295,7 +363,12 @@ impl Server {
                 });
             }
         });
-        Self { address, task }
+        Self { address, task, door: entrance }
+    }
+
+    /// The way in without a socket.
+    pub(crate) fn door(&self) -> Door {
+        self.door.clone()
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -314,12 +387,7 @@ impl Drop for Server {
     }
 }
 
-async fn answer(
-    service: &'static str,
-    traffic: Traffic,
-    handler: Arc<dyn Fn(Request) -> Handling + Send + Sync>,
-    request: hyper::Request<Incoming>,
-) -> Result<Reply, BodyError> {
+async fn enter(door: Door, request: hyper::Request<Incoming>) -> Result<Reply, BodyError> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await?.to_bytes();
     let request = Request {
@@ -329,43 +397,80 @@ async fn answer(
         headers: parts.headers,
         body,
     };
-    let (number, fault) = traffic.record(service, &request);
-    if let Some(strike) = traffic.due(number) {
-        if strike.moment == Moment::After {
-            handler(request).await;
+    door.traffic.moved();
+    let outcome = door.call(request).await;
+    door.traffic.moved();
+    outcome
+}
+
+impl Door {
+    /// Answers a request as it is answered over the wire; an error is a lost connection.
+    pub(crate) async fn call(&self, request: Request) -> Result<Reply, BodyError> {
+        let (place, number) = self.traffic.record(self.service, &request);
+        if let Some(strike) = self.traffic.due(number) {
+            if strike.moment == Moment::After {
+                self.handle(place, request).await;
+            }
+            (strike.blow)();
+            return Err("whoever asked is gone".into());
         }
-        (strike.blow)();
-        return Err("whoever asked is gone".into());
+        let rule = self.traffic.fault_of(self.service, &request);
+        let Disturbance { delay, fault, blow } = self.traffic.disturbance(self.service, &request);
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
+        if let Some((moment, blow)) = blow {
+            if moment == Moment::After {
+                self.handle(place, request).await;
+            }
+            blow();
+            return Err("whoever asked is gone".into());
+        }
+        self.answer(place, request, rule.or(fault)).await
     }
-    match fault {
-        None => Ok(handler(request).await),
-        Some(Fault::Answer { status, headers, body }) => {
-            let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-            Ok(reply(status, &headers, body))
-        }
-        Some(Fault::DropBefore) => Err("dropped before the request was handled".into()),
-        Some(Fault::DropAfter) => {
-            handler(request).await;
-            Err("dropped after the request was handled".into())
-        }
-        Some(Fault::Delay(wait)) => {
-            tokio::time::sleep(wait).await;
-            Ok(handler(request).await)
-        }
-        Some(Fault::Truncate(keep)) => {
-            in_two(handler(request).await, keep, |_| async {
-                // Without a pause hyper learns of the end before it has sent anything.
-                tokio::task::yield_now().await;
-                Err("cut here".into())
-            })
-            .await
-        }
-        Some(Fault::Stall { after, pause }) => {
-            in_two(handler(request).await, after, move |rest| async move {
-                tokio::time::sleep(pause).await;
-                Ok(rest)
-            })
-            .await
+
+    async fn handle(&self, place: usize, request: Request) -> Reply {
+        let reply = (self.handler)(request).await;
+        self.traffic.handled(place, reply.status().as_u16());
+        reply
+    }
+
+    async fn answer(&self, place: usize, request: Request, fault: Option<Fault>) -> Result<Reply, BodyError> {
+        match fault {
+            None => Ok(self.handle(place, request).await),
+            Some(Fault::Answer { status, headers, body }) => {
+                let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+                Ok(reply(status, &headers, body))
+            }
+            Some(Fault::DropBefore) => Err("dropped before the request was handled".into()),
+            Some(Fault::DropAfter) => {
+                self.handle(place, request).await;
+                Err("dropped after the request was handled".into())
+            }
+            Some(Fault::Delay(wait)) => {
+                tokio::time::sleep(wait).await;
+                Ok(self.handle(place, request).await)
+            }
+            Some(Fault::Late(wait)) => {
+                let reply = self.handle(place, request).await;
+                tokio::time::sleep(wait).await;
+                Ok(reply)
+            }
+            Some(Fault::Truncate(keep)) => {
+                in_two(self.handle(place, request).await, keep, |_| async {
+                    // Without a pause hyper learns of the end before it has sent anything.
+                    tokio::task::yield_now().await;
+                    Err("cut here".into())
+                })
+                .await
+            }
+            Some(Fault::Stall { after, pause }) => {
+                in_two(self.handle(place, request).await, after, move |rest| async move {
+                    tokio::time::sleep(pause).await;
+                    Ok(rest)
+                })
+                .await
+            }
         }
     }
 }
