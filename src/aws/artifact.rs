@@ -136,7 +136,9 @@ impl Artifacts {
             .set_ssekms_key_id(encryption_key.map(str::to_owned))
             .body(ByteStream::from(bytes))
             .customize()
-            .config_override(Builder::new().timeout_config(timeouts(deadline, Duration::from_secs(30))))
+            .config_override(
+                Builder::new().timeout_config(timeouts(deadline, Duration::from_secs(30).min(deadline.left()))),
+            )
             .send()
             .await
             .map(|_| ())

@@ -9,7 +9,7 @@ use aws_sdk_s3::config::Builder;
 use aws_sdk_s3::primitives::ByteStream;
 use serde::{Deserialize, Serialize};
 
-use super::{AwsError, Meaning, timeouts};
+use super::{AwsError, Meaning, patience, timeouts};
 use crate::deadline::Deadline;
 use crate::job::JobId;
 use crate::settings::ActionType;
@@ -330,7 +330,10 @@ impl Journal {
         {
             return Ok(Read::Unreadable("it is too large".to_owned()));
         }
-        let body = answer.body.collect().await.map_err(|error| AwsError::unusable("GetObject", &error.to_string()))?;
+        // The SDK's time-outs end with the answer's head.
+        let body = tokio::time::timeout(patience(deadline, CALL), answer.body.collect()).await;
+        let body = body.map_err(|_| AwsError::unusable("GetObject", "its body came too slowly"))?;
+        let body = body.map_err(|error| AwsError::unusable("GetObject", &error.to_string()))?;
         Ok(match serde_json::from_slice::<Box<Record>>(&body.into_bytes()) {
             Ok(record) if record.format == FORMAT && record.job == *id => Read::Claim(OpenClaim { record, etag }),
             Ok(record) => Read::Unreadable(format!("it is of format {} for job {}", record.format, record.job)),

@@ -116,9 +116,15 @@ fn bounded(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect::<String>().trim().to_owned()
 }
 
+/// How long one call may take: of what is left of the invocation three quarters at most, so that after a call that
+/// hangs there is time for the next one, which leaves the claim in order.
+pub fn patience(deadline: Deadline, whole: Duration) -> Duration {
+    whole.min(deadline.left_with_reserve() * 3 / 4).max(Duration::from_millis(1))
+}
+
 /// Time-outs for one call: the SDK itself sets none for reads. Everything ends within the invocation.
 pub fn timeouts(deadline: Deadline, whole: Duration) -> TimeoutConfig {
-    let whole = whole.min(deadline.left_with_reserve()).max(Duration::from_millis(50));
+    let whole = patience(deadline, whole);
     TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(3).min(whole))
         .read_timeout(Duration::from_secs(10).min(whole))
