@@ -197,7 +197,7 @@ impl Tick<'_> {
                 continue;
             }
             match asks.next() {
-                Some(pause) if self.report.polled == 0 && broken.is_none() && deadline.has_room() => {
+                Some(pause) if self.report.polled == 0 && broken.is_none() && deadline.left() > *pause => {
                     tokio::time::sleep(*pause).await;
                 }
                 _ => break,
