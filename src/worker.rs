@@ -309,21 +309,25 @@ impl Tick<'_> {
                 return Taken::No(Outcome::Left);
             }
         }
-        let most = self.worker.services.settings.jobs_in_flight;
-        let offered = match pipeline.poll(&record.action_type, most, self.deadline).await {
-            Ok(offered) => offered,
-            Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "the queue cannot be asked");
-                return Taken::No(Outcome::Left);
-            }
-        };
-        let mut again = None;
-        for offer in offered {
-            if offer.job.id == record.job {
-                again = Some(offer.nonce);
-            } else if self.seen.insert(offer.job.id.clone()) {
-                self.report.polled += 1;
-                self.offers.push_back((record.action_type.clone(), offer));
+        // The same question about another claim may have brought the offer already: then it is not made again so soon.
+        let brought = self.offers.iter().position(|(_, offer)| offer.job.id == record.job);
+        let mut again = brought.and_then(|at| self.offers.remove(at)).map(|(_, offer)| offer.nonce);
+        if again.is_none() {
+            let most = self.worker.services.settings.jobs_in_flight;
+            let offered = match pipeline.poll(&record.action_type, most, self.deadline).await {
+                Ok(offered) => offered,
+                Err(error) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "the queue cannot be asked");
+                    return Taken::No(Outcome::Left);
+                }
+            };
+            for offer in offered {
+                if offer.job.id == record.job {
+                    again = Some(offer.nonce);
+                } else if self.seen.insert(offer.job.id.clone()) {
+                    self.report.polled += 1;
+                    self.offers.push_back((record.action_type.clone(), offer));
+                }
             }
         }
         // Offered again: nobody has it. Not offered: the predecessor's acknowledgement went through.
