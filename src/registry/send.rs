@@ -1,6 +1,8 @@
 //! Publishing one step: send, and where the outcome is in doubt, look before anything else is done. Whether a
 //! version exists, and whether it is ours, is decided by digest alone.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 
@@ -53,7 +55,7 @@ impl Registry {
                 _ => {}
             }
             if calls_for_a_look(&failed) {
-                match self.look_after(repository, step, in_doubt, &budget).await? {
+                match self.look_after(repository, step, &budget).await? {
                     Found::Same(_) if in_doubt || failed.in_doubt => return Ok(Sent::Stored),
                     Found::Same(_) => return Ok(Sent::AlreadySame),
                     Found::Other { theirs, ours } => {
@@ -70,26 +72,28 @@ impl Registry {
         }
     }
 
-    /// What is there after an attempt that failed. Where an earlier one may have been stored after all, what cannot
-    /// be seen at once may be seen a little later.
-    async fn look_after(
-        &self,
-        repository: &RepoKey,
-        step: &Step,
-        in_doubt: bool,
-        budget: &Budget,
-    ) -> Result<Found, RegistryError> {
+    /// What is there after an attempt that failed. An earlier one may have been stored after all, or somebody else was
+    /// faster a moment ago: what cannot be seen at once may be seen a little later.
+    async fn look_after(&self, repository: &RepoKey, step: &Step, budget: &Budget) -> Result<Found, RegistryError> {
         let mut found = self.look_within(repository, step, budget).await?;
-        if in_doubt {
-            for pause in self.wire.pacing.polls {
-                if found != Found::Absent {
-                    break;
-                }
-                tokio::time::sleep(pause).await;
-                found = self.look_within(repository, step, budget).await?;
+        for pause in self.wire.pacing.polls {
+            if found != Found::Absent {
+                break;
             }
+            self.pause(step, pause, budget).await?;
+            found = self.look_within(repository, step, budget).await?;
         }
         Ok(found)
+    }
+
+    /// Waits before the next look, where there is time for it: else that is the next invocation's.
+    async fn pause(&self, step: &Step, pause: Duration, budget: &Budget) -> Result<(), RegistryError> {
+        if budget.deadline.left() <= pause {
+            let path = step.file.path.to_string();
+            return Err(RegistryError::OutOfTime { purpose: Purpose::Look, method: "GET".to_owned(), path });
+        }
+        tokio::time::sleep(pause).await;
+        Ok(())
     }
 
     /// Sees that an accepted file is in the repository, by the server's own digest. `answered` is what the answer
@@ -122,7 +126,7 @@ impl Registry {
                 Found::Absent => Seen::Nothing,
             };
             match polls.next() {
-                Some(pause) => tokio::time::sleep(pause).await,
+                Some(pause) => self.pause(step, pause, budget).await?,
                 None => return Err(not_stored(seen)),
             }
         }

@@ -136,7 +136,7 @@ impl Wire {
 
     /// Waits for the next attempt; whether there is one.
     pub(super) async fn again(&self, budget: &mut Budget, retry_after: Option<Duration>) -> bool {
-        let Some(pause) = budget.pause(retry_after) else {
+        let Some(pause) = budget.pause(retry_after).filter(|pause| *pause < budget.deadline.left()) else {
             return false;
         };
         self.retries.fetch_add(1, Ordering::Relaxed);
