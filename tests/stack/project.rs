@@ -77,8 +77,7 @@ pub(crate) fn of_files(files: &[(String, Vec<u8>)]) -> Vec<u8> {
 
 /// The archive of a package that is nothing but its manifest, with this description.
 pub(crate) fn archive(name: &str, version: &str, description: &str) -> Vec<u8> {
-    let manifest =
-        format!("{{\"name\":\"{name}\",\"version\":\"{version}\",\"description\":\"{description}\"}}");
+    let manifest = format!("{{\"name\":\"{name}\",\"version\":\"{version}\",\"description\":\"{description}\"}}");
     let mut tar = tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default()));
     let mut header = tar::Header::new_ustar();
     header.set_size(manifest.len() as u64);

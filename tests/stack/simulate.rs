@@ -71,6 +71,7 @@ pub(crate) fn run(seed: u64) -> Told {
 #[derive(Debug, Default, Clone, Copy)]
 struct Troubles {
     faults: bool,
+    faults_in_journal: usize,
     denials: bool,
     deaths: usize,
     /// Invocations that ran into their deadline although their clock was right.
@@ -119,12 +120,13 @@ impl World {
         let vault = Vault::new(clock.clone());
         vault.live_for(fate.credentials_live);
         let artifactory = Artifactory::start(traffic.clone(), clock.clone()).await;
-        artifactory.switch(|switches| *switches = fate.artifactory.clone());
         artifactory.repository(Repository::local(REPOSITORY, "npm"));
         artifactory.user(User::new(USER, PASSWORD).may(REPOSITORY, &[Permission::Read, Permission::Deploy]));
         for (path, content) in fate.jobs.iter().filter_map(Work::existing) {
             artifactory.put_file(REPOSITORY, &path, content);
         }
+        // Only now: what was there before is in every index.
+        artifactory.switch(|switches| *switches = fate.artifactory.clone());
         let s3 = S3::start(traffic.clone(), vault.clone(), JOURNAL).await;
         s3.create_bucket(ARTIFACTS);
         s3.switch(|behaviour| {
@@ -235,9 +237,9 @@ impl World {
         let jobs = self.jobs();
         self.elapsed() >= self.fate.trouble_ends
             && jobs.len() == self.fate.jobs.len()
-            && jobs.iter().all(|(work, job)| {
-                work.seized || !matches!(self.pipeline.result(job), JobResult::Pending { .. })
-            })
+            && jobs
+                .iter()
+                .all(|(work, job)| work.seized || !matches!(self.pipeline.result(job), JobResult::Pending { .. }))
             && lock(&self.running).is_empty()
             && self.s3.keys(JOURNAL, "").is_empty()
     }
@@ -277,8 +279,7 @@ impl World {
             *processes += 1;
             *processes
         };
-        let doors =
-            Doors { pipeline: self.pipeline.door(), secrets: self.secrets.door(), s3: self.s3.door() };
+        let doors = Doors { pipeline: self.pipeline.door(), secrets: self.secrets.door(), s3: self.s3.door() };
         let jobs_in_flight = self.fate.jobs_in_flight.to_string();
         let platform = self.artifactory.platform_url();
         let settings = Settings::read(|name| {
@@ -346,6 +347,7 @@ impl World {
     fn struck(&self, service: &str, fault: &Fault) {
         let mut troubles = lock(&self.troubles);
         troubles.faults = true;
+        troubles.faults_in_journal += usize::from(service == super::s3::SERVICE);
         let denied = matches!(fault, Fault::Answer { status: 401 | 403, .. });
         troubles.denials |= denied && service == artifactory::SERVICE;
     }

@@ -6,7 +6,7 @@ use fastrand::Rng;
 
 use crate::stack::artifactory::{self, Endpoint};
 use crate::stack::http::Moment;
-use crate::stack::pipeline;
+use crate::stack::pipeline::{self, NonceOnRedispatch};
 use crate::stack::project;
 use crate::stack::s3::MissingDelete;
 
@@ -206,10 +206,12 @@ impl Fate {
                 job.seized = true;
             }
         }
-        let switches = pipeline::Switches::all();
+        let switches = *of(dice, &pipeline::Switches::all());
+        // A new nonce at every poll would leave a worker that polls for its next job no time to take this one.
+        let soon = if switches.nonce_on_redispatch == NonceOnRedispatch::Kept { 0 } else { 5 };
         let pipeline = pipeline::Settings {
-            switches: *of(dice, &switches),
-            redispatch_after: Duration::from_secs(*of(dice, &[0, 1, 5, 30, 60])),
+            switches,
+            redispatch_after: Duration::from_secs(*of(dice, &[soon, 5, 30, 60])),
             ..pipeline::Settings::default()
         };
         Self {
@@ -248,13 +250,13 @@ fn work(dice: &mut Rng, number: usize, first: Option<&Work>) -> Work {
     let queued = Duration::from_millis(dice.u64(0..90_000));
     let events = (0..dice.usize(0..=2)).map(|_| queued + Duration::from_millis(dice.u64(0..30_000))).collect();
     let own = Work {
-        shape: *of(
-            dice,
-            &[Shape::Folder, Shape::Folder, Shape::Ready, Shape::Ready, Shape::Workspaces, Shape::Broken],
-        ),
+        shape: *of(dice, &[Shape::Folder, Shape::Folder, Shape::Ready, Shape::Ready, Shape::Workspaces, Shape::Broken]),
         name: format!("package-{number}"),
         variant: "as it was built".to_owned(),
-        existing: *of(dice, &[Existing::Nothing, Existing::Nothing, Existing::Nothing, Existing::Same, Existing::Other]),
+        existing: *of(
+            dice,
+            &[Existing::Nothing, Existing::Nothing, Existing::Nothing, Existing::Same, Existing::Other],
+        ),
         output: dice.u8(..4) == 0,
         seized: false,
         queued,

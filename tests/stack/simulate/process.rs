@@ -92,9 +92,9 @@ impl HttpConnector for Connector {
             // A request that was sent arrives, even where its sender is gone by then.
             let answering = tokio::spawn(async move { door.call(request).await });
             let answer = match patience {
-                Some(patience) => tokio::time::timeout(patience, answering).await.map_err(|elapsed| {
-                    ConnectorError::timeout(elapsed.into())
-                })?,
+                Some(patience) => tokio::time::timeout(patience, answering)
+                    .await
+                    .map_err(|elapsed| ConnectorError::timeout(elapsed.into()))?,
                 None => answering.await,
             };
             let answer = answer.map_err(|error| ConnectorError::io(error.into()))?;

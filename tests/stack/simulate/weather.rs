@@ -43,10 +43,13 @@ impl Weather {
             {
                 (self.since_death, self.deaths) = (0, self.deaths + 1);
                 world.note(format!("process {victim} dies {:?} {}", death.moment, name(request)));
-                let blow = (death.moment, Box::new({
-                    let world = Arc::clone(&world);
-                    move || world.kill(victim)
-                }) as Box<dyn FnOnce() + Send>);
+                let blow = (
+                    death.moment,
+                    Box::new({
+                        let world = Arc::clone(&world);
+                        move || world.kill(victim)
+                    }) as Box<dyn FnOnce() + Send>,
+                );
                 return Disturbance { delay, fault: None, blow: Some(blow) };
             }
             self.since_death += 1;
@@ -92,12 +95,15 @@ pub(super) fn name(request: &Request) -> String {
 
 fn fault(dice: &mut Rng, service: &'static str, request: &Request) -> Fault {
     let while_ = Duration::from_millis(*dice.choice(&[50, 500, 2_000, 12_000, 40_000]).unwrap_or(&50));
-    match dice.u8(..8) {
+    match dice.u8(..9) {
         0 => Fault::DropBefore,
         1 => Fault::DropAfter,
         2 => Fault::Late(while_),
         3 => Fault::Delay(while_),
         4 => Fault::Truncate(dice.usize(0..40)),
+        // A package's document is read on a thread of its own, and as long as such a thread waits for us the clock stands.
+        5 if request.path.contains("/api/npm/") => Fault::Late(while_),
+        5 => Fault::Stall { after: dice.usize(0..40), pause: while_ },
         _ => refusal(dice, service, request),
     }
 }
