@@ -40,7 +40,7 @@ fn main() -> ExitCode {
 }
 
 /// What many seeds came to.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, Copy)]
 struct Sum {
     seeds: u64,
     violations: u64,

@@ -141,7 +141,7 @@ impl CodePipeline {
 
     /// Whether the job's answer was taken although nobody had acknowledged it (see [`EarlyResult::Accepted`]).
     pub(crate) fn answered_early(&self, id: &JobId) -> bool {
-        self.shared.with(id, |job| job.answered_early)
+        self.shared.with(id, |job| job.answered_in.is_some_and(|state| state != JobState::InProgress))
     }
 
     /// Stops the execution and abandons its action: results are taken from now on, without effect.

@@ -71,7 +71,9 @@ pub(crate) fn ready(name: &str, version: &str) -> Vec<u8> {
 /// A zip of these files, each with mode 0644.
 pub(crate) fn of_files(files: &[(String, Vec<u8>)]) -> Vec<u8> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
-    files.iter().for_each(|(path, content)| add(&mut zip, path, 0o644, content));
+    for (path, content) in files {
+        add(&mut zip, path, 0o644, content);
+    }
     zip.finish().expect("a zip in memory can be finished").into_inner()
 }
 

@@ -100,8 +100,8 @@ pub(super) struct Job {
     answer: Option<Answer>,
     next: Option<JobId>,
     pub(super) answers_accepted: usize,
-    /// Its answer was taken although nobody had acknowledged it.
-    pub(super) answered_early: bool,
+    /// The state in which it got its answer.
+    pub(super) answered_in: Option<JobState>,
     pub(super) abandoned: bool,
     pub(super) forgiven: bool,
 }
@@ -144,7 +144,7 @@ impl Table {
             answer: None,
             next: None,
             answers_accepted: 0,
-            answered_early: false,
+            answered_in: None,
             abandoned: false,
             forgiven: false,
         });
@@ -292,7 +292,7 @@ impl Table {
         };
         job.answers_accepted += 1;
         if first {
-            job.answered_early = job.state != JobState::InProgress;
+            job.answered_in = Some(job.state);
             job.state = state;
             job.answer = Some(answer);
         }

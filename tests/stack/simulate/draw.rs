@@ -108,9 +108,9 @@ impl Work {
         let first = self.planned().into_iter().next()?;
         let name = first.path.split('/').next().unwrap_or_default().to_owned();
         match (self.existing, first.holds) {
-            (Existing::Nothing, _) => None,
             (Existing::Same, Holds::Bytes(bytes)) => Some((first.path, bytes)),
-            (Existing::Same, Holds::Entries(_)) => None,
+            // What we pack ourselves nobody else has packed.
+            (Existing::Nothing, _) | (Existing::Same, Holds::Entries(_)) => None,
             (Existing::Other, _) => Some((first.path, project::archive(&name, VERSION, "of somebody else"))),
         }
     }
@@ -201,10 +201,12 @@ impl Fate {
             jobs.push(next);
         }
         // Beside a worker without our journal, a death around the acknowledgement is a documented risk.
-        if deaths.is_empty() && faults == 0 && !skewed && deadline > Duration::from_secs(10) && dice.u8(..3) == 0 {
-            if let Some(job) = jobs.last_mut() {
-                job.seized = true;
-            }
+        let steady = deaths.is_empty() && faults == 0 && !skewed && deadline > Duration::from_secs(10);
+        if steady
+            && dice.u8(..3) == 0
+            && let Some(job) = jobs.last_mut()
+        {
+            job.seized = true;
         }
         let switches = *of(dice, &pipeline::Switches::all());
         // A new nonce at every poll would leave a worker that polls for its next job no time to take this one.

@@ -99,9 +99,9 @@ fn entries(archive: &[u8]) -> std::io::Result<Vec<(String, Vec<u8>)>> {
 
 /// A job fails for what it is, or for what went wrong; where nothing did, it does not.
 fn no_failure_without_a_reason(world: &World, work: &Work, job: &JobId) -> Verdict {
-    let JobResult::Failed { r#type, message, .. } = world.pipeline.result(job) else { return Ok(()) };
+    let JobResult::Failed { r#type: kind, message, .. } = world.pipeline.result(job) else { return Ok(()) };
     let troubles = world.troubles();
-    let reasonable = match r#type.as_str() {
+    let reasonable = match kind.as_str() {
         "JobFailed" => {
             work.shape == Shape::Broken
                 || work.existing == Existing::Other
@@ -114,11 +114,7 @@ fn no_failure_without_a_reason(world: &World, work: &Work, job: &JobId) -> Verdi
         "PermissionError" => troubles.denials || world.fate.rotation.is_some_and(|rotation| !rotation.lag.is_zero()),
         _ => false,
     };
-    if reasonable {
-        Ok(())
-    } else {
-        Err(format!("{job} ({work:?}) failed without a reason: {type}: {message}", type = r#type))
-    }
+    if reasonable { Ok(()) } else { Err(format!("{job} ({work:?}) failed without a reason: {kind}: {message}")) }
 }
 
 /// I3: what was there is there, with the same bytes, properties and author.
@@ -140,8 +136,8 @@ fn i3_nothing_that_existed_is_changed(world: &World) -> Verdict {
 fn i3_nothing_is_stored_twice(world: &World) -> Verdict {
     let mut stores: BTreeMap<String, usize> = BTreeMap::new();
     for seen in world.traffic.seen() {
-        let stored = seen.service == artifactory::SERVICE && matches!(seen.status, Some(200 | 201));
-        if stored && seen.request.method == hyper::Method::PUT && seen.request.path.contains("/api/npm/") {
+        let taken = seen.service == artifactory::SERVICE && matches!(seen.status, Some(200 | 201));
+        if taken && seen.request.method == hyper::Method::PUT && seen.request.path.contains("/api/npm/") {
             *stores.entry(seen.request.path).or_default() += 1;
         }
     }
