@@ -320,13 +320,12 @@ impl Run<'_> {
         let mut tried = 0;
         loop {
             tried += 1;
-            let error = match self.artifacts(input)?.fetch(input, self.deadline).await {
+            let mut error = match self.artifacts(input)?.fetch(input, self.deadline).await {
                 Ok(source) => return Ok(source),
                 Err(error) => error,
             };
-            match &error {
-                ArtifactError::S3 { source, .. } if tried < FETCHES && self.may_help_again(source).await => {}
-                _ => return Err(Box::new(error)),
+            if tried == FETCHES || !self.may_help_again(&mut error).await {
+                return Err(Box::new(error));
             }
         }
     }
@@ -337,15 +336,21 @@ impl Run<'_> {
         Ok(Artifacts::new(&self.services.aws, credentials, self.services.settings.s3_path_style))
     }
 
-    /// Whether the same call may do better: with fresh credentials, or simply again.
-    async fn may_help_again(&mut self, error: &AwsError) -> bool {
-        match error.meaning {
+    /// Whether the same call may do better: with fresh credentials, or simply again. Where there are no fresh ones to be
+    /// had, that is the error.
+    async fn may_help_again(&mut self, error: &mut ArtifactError) -> bool {
+        let ArtifactError::S3 { source, .. } = error else { return false };
+        match source.meaning {
             Meaning::Expired => match self.services.pipeline.details(&self.job.id, self.deadline).await {
                 Ok(Some(job)) => {
                     self.job.credentials = job.credentials;
                     true
                 }
-                Ok(None) | Err(_) => false,
+                Ok(None) => false,
+                Err(unread) => {
+                    *source = unread;
+                    false
+                }
             },
             Meaning::Unavailable | Meaning::Throttled => !self.deadline.left().is_zero(),
             Meaning::Denied | Meaning::NotFound | Meaning::Condition | Meaning::Invalid => false,
@@ -481,11 +486,12 @@ impl Run<'_> {
                 tried += 1;
                 let key = self.job.encryption_key.clone();
                 let artifacts = self.artifacts(&output).map_err(|error| failed(*error))?;
-                match artifacts.store(&output, bytes.clone(), key.as_deref(), self.deadline).await {
-                    Ok(()) => break,
-                    Err(ArtifactError::S3 { ref source, .. })
-                        if tried < FETCHES && self.may_help_again(source).await => {}
-                    Err(error) => return Err(failed(error)),
+                let Err(mut error) = artifacts.store(&output, bytes.clone(), key.as_deref(), self.deadline).await
+                else {
+                    break;
+                };
+                if tried == FETCHES || !self.may_help_again(&mut error).await {
+                    return Err(failed(error));
                 }
             }
         }
