@@ -56,8 +56,7 @@ pub(crate) fn run(seed: u64) -> Told {
     // The library's own dice: owners of claims, jitter of pauses.
     fastrand::seed(seed);
     let traffic = Traffic::default();
-    let runtime = time::runtime(traffic.movement());
-    runtime.block_on(async {
+    time::run(traffic.movement(), async {
         let world = World::begin(Fate::of(seed), traffic).await;
         let lived = world.live().await;
         let verdict = lived.and_then(|()| model::judge(&world));

@@ -38,10 +38,11 @@ impl Keeper {
     }
 }
 
-/// A runtime on this thread whose time is paused and jumps from timer to timer. `movement` counts what the servers see.
-pub(crate) fn runtime(movement: Arc<AtomicU64>) -> Runtime {
+/// Runs this on a runtime of its own, on this thread, whose time is paused and jumps from timer to timer. `movement`
+/// counts what the servers see.
+pub(crate) fn run<F: Future>(movement: Arc<AtomicU64>, whole: F) -> F::Output {
     let keeper = Arc::new(Keeper::default());
-    let hook = Arc::clone(&keeper);
+    let (hook, watched) = (Arc::clone(&keeper), Arc::clone(&keeper));
     let runtime = Builder::new_current_thread()
         .enable_all()
         .start_paused(true)
@@ -49,8 +50,11 @@ pub(crate) fn runtime(movement: Arc<AtomicU64>) -> Runtime {
         .build()
         .expect("a runtime can be built");
     runtime.spawn(std::future::poll_fn(move |context| {
-        *keeper.waker.lock().expect("nobody panics while holding this") = Some(context.waker().clone());
+        *watched.waker.lock().expect("nobody panics while holding this") = Some(context.waker().clone());
         Poll::<()>::Pending
     }));
-    runtime
+    let output = runtime.block_on(whole);
+    // The waker holds the runtime, and the runtime, through its hook, the waker.
+    keeper.waker.lock().expect("nobody panics while holding this").take();
+    output
 }
