@@ -77,15 +77,6 @@ pub enum Credential {
     },
 }
 
-impl Credential {
-    /// Blanks the credential out of a text.
-    pub fn scrub(&self, text: &str) -> String {
-        match self {
-            Self::Password { password: secret, .. } | Self::Token { token: secret } => secret.scrub(text),
-        }
-    }
-}
-
 /// The value of the secret in Secrets Manager, parsed (README, The secret).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArtifactorySecret {
