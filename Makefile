@@ -78,7 +78,7 @@ load: ## two hundred jobs for four processes of the release binary, every event 
 .PHONY: crash-matrix
 crash-matrix: ## kill the function at every request of every scenario, and see that a successor ends the job
 	cargo build --locked --quiet --bin $(NAME)
-	cargo run --locked --quiet --example crash_matrix -- "$(TARGET)/debug/$(NAME)" $(STEP)
+	cargo run --locked --quiet --example crash_matrix -- "$(TARGET)/debug/$(NAME)" $(or $(STEP),1) $(SCENARIO)
 
 $(VENV)/bin/cargo-lambda:
 	python3 -m venv $(VENV)

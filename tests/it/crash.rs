@@ -5,7 +5,7 @@ use std::path::Path;
 
 use futures_util::stream::{self, StreamExt as _};
 
-use crate::stack::crash::{Recovery, Scenario, points, requests, survive};
+use crate::stack::crash::{Recovery, Scenario, Survived, points, requests, survive};
 
 /// How many stacks run side by side: most of the time each waits for a lease to end.
 const SIDE_BY_SIDE: usize = 16;
@@ -18,6 +18,6 @@ async fn a_job_survives_the_death_of_its_worker_at_every_request() {
     // An event that finds nothing asks again for five seconds; the schedule is quicker.
     let sample = points.iter().filter(|point| point.recovery == Recovery::Schedule);
     let runs: Vec<_> = sample.map(|point| survive(binary, point)).collect();
-    let died = stream::iter(runs).buffer_unordered(SIDE_BY_SIDE).collect::<Vec<usize>>().await;
-    assert!(died.iter().all(|died| *died == 1), "at some points the worker was not killed: {died:?}");
+    let died = stream::iter(runs).buffer_unordered(SIDE_BY_SIDE).collect::<Vec<Survived>>().await;
+    assert!(died.iter().all(|survived| survived.died == 1), "at some points the worker was not killed: {died:?}");
 }

@@ -3,19 +3,22 @@
 
 use std::fmt;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use hyper::Method;
 use serde_json::Value;
 
-use super::http::Moment;
+use super::http::{Fault, Moment};
 use super::lambda::InvocationError;
-use super::pipeline::{JobId, JobResult};
+use super::pipeline::{self, JobId, JobResult};
 use super::{ARTIFACTS, DEADLINE, JOURNAL, REPOSITORY, Stack, project};
 
 /// The invocation that is killed: its lease, which the successor must wait for, is as short as this.
 const DOOMED: Duration = Duration::from_secs(2);
 /// How many invocations a recovery may take, most of which find the lease not over yet.
 const RECOVERIES: usize = 80;
+/// A request that is held until its sender is dead.
+const HELD: Duration = Duration::from_mins(1);
 /// How often the successor looks for the lease to be over.
 const TICK: Duration = Duration::from_millis(250);
 /// Where the report of [`Scenario::Output`] goes.
@@ -52,17 +55,19 @@ pub(crate) enum Scenario {
     Again,
     /// Two jobs with different versions.
     TwoJobs,
+    /// One npm package whose first worker has died already, when the package was stored and its answer not given.
+    Resumed,
 }
 
 impl Scenario {
     /// All scenarios.
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Folder, Self::Ready, Self::Workspaces, Self::Output, Self::Again, Self::TwoJobs];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Folder, Self::Ready, Self::Workspaces, Self::Output, Self::Again, Self::TwoJobs, Self::Resumed];
 
     fn jobs(self, stack: &Stack) -> Vec<JobId> {
         let one = || stack.action(project::zipped("1.0.0", ""));
         let actions = match self {
-            Self::Folder => vec![one()],
+            Self::Folder | Self::Resumed => vec![one()],
             Self::Ready => vec![stack.action(project::ready("node_example", "1.0.0"))],
             Self::Workspaces => vec![stack.action(project::workspaces(&["one", "two", "three"]))],
             Self::Output => vec![one().output("Report", ARTIFACTS, REPORT)],
@@ -74,7 +79,9 @@ impl Scenario {
 
     fn stored(self) -> &'static [&'static str] {
         match self {
-            Self::Folder | Self::Ready | Self::Output | Self::Again => &["node_example/-/node_example-1.0.0.tgz"],
+            Self::Folder | Self::Ready | Self::Output | Self::Again | Self::Resumed => {
+                &["node_example/-/node_example-1.0.0.tgz"]
+            }
             Self::Workspaces => &["one/-/one-1.0.0.tgz", "three/-/three-1.0.0.tgz", "two/-/two-1.0.0.tgz"],
             Self::TwoJobs => &["node_example/-/node_example-1.0.0.tgz", "node_example/-/node_example-1.0.1.tgz"],
         }
@@ -104,13 +111,46 @@ impl fmt::Display for Point {
     }
 }
 
-/// How many requests the scenario takes when nothing goes wrong.
+/// What a point came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Survived {
+    /// How many workers died: jobs side by side do not always take the same number of requests, and a second worker
+    /// may be done before its hour.
+    pub(crate) died: usize,
+    /// How many ticks began after the last dead worker's lease was over, until all was answered and nothing left.
+    pub(crate) ticks: usize,
+}
+
+/// How many requests the scenario takes when nothing goes wrong (any more).
 pub(crate) async fn requests(binary: &Path, scenario: Scenario) -> usize {
     let stack = Stack::start(binary).await;
     let jobs = scenario.jobs(&stack);
-    stack.invoke(stack.pipeline.started_event(&jobs[0])).await.expect("nothing goes wrong");
+    let event = stack.pipeline.started_event(&jobs[0]);
+    drop(begin(&stack, scenario, &event).await);
+    let before = stack.traffic.total();
+    stack.invoke(event).await.expect("nothing goes wrong");
     check(&stack, scenario, &jobs, "undisturbed").await;
-    stack.traffic.total()
+    stack.traffic.total() - before
+}
+
+/// Brings the stack to where the scenario begins; returns what kills the worker that goes on from there.
+async fn begin(stack: &Stack, scenario: Scenario, event: &Value) -> Box<dyn Fn() + Send> {
+    let killer: Box<dyn Fn() + Send> = Box::new(stack.worker().await.killer());
+    if scenario != Scenario::Resumed {
+        return killer;
+    }
+    let report = "PutJobSuccessResult";
+    stack.traffic.fault(pipeline::SERVICE, Some(Method::POST), report, 0, 1, Fault::Delay(HELD));
+    let killing = async move {
+        stack.traffic.wait_for(pipeline::SERVICE, &Method::POST, report, 1).await;
+        killer();
+    };
+    let (died, ()) = tokio::join!(stack.lambda.invoke(event.clone(), DOOMED), killing);
+    died.expect_err("the first worker is killed");
+    while !lease_is_over(stack) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    Box::new(stack.succeed().await)
 }
 
 /// Every place where a worker that sends so many requests can die.
@@ -131,17 +171,16 @@ pub(crate) fn pairs(scenario: Scenario, requests: usize) -> Vec<Point> {
     deaths(requests).flat_map(second).enumerate().map(recovery).collect()
 }
 
-/// Kills the worker at this point and sees that all ends as if nothing had happened. Returns how many workers died:
-/// jobs side by side do not always take the same number of requests, and a second worker may be done before its hour.
-pub(crate) async fn survive(binary: &Path, point: &Point) -> usize {
+/// Kills the worker at this point and sees that all ends as if nothing had happened.
+pub(crate) async fn survive(binary: &Path, point: &Point) -> Survived {
     let stack = Stack::start(binary).await;
     let jobs = point.scenario.jobs(&stack);
     let event = stack.pipeline.started_event(&jobs[0]);
-    let mut killer: Box<dyn Fn() + Send> = Box::new(stack.worker().await.killer());
-    let mut died = 0;
+    let mut killer = begin(&stack, point.scenario, &event).await;
+    let mut survived = Survived::default();
     for death in &point.deaths {
         stack.traffic.strike(stack.traffic.total() + death.request, death.moment, killer);
-        died += usize::from(until_death(&stack, point, &jobs, &event, died == 0).await);
+        survived.died += usize::from(until_death(&stack, point, &jobs, &event, survived.died == 0).await);
         killer = Box::new(stack.succeed().await);
     }
     if point.recovery == Recovery::Both {
@@ -151,10 +190,22 @@ pub(crate) async fn survive(binary: &Path, point: &Point) -> usize {
     while !ended(&stack, &jobs) {
         assert!(invoked < RECOVERIES, "{point}: not answered after {invoked} invocations\n{}", stack.logs().await);
         invoked += 1;
+        survived.ticks += usize::from(lease_is_over(&stack));
         wake(&stack, point, &event, DEADLINE).await.unwrap_or_else(|error| panic!("{point}: {error:?}"));
     }
     check(&stack, point.scenario, &jobs, &point.to_string()).await;
-    died
+    survived
+}
+
+/// Whether no claim is held any more, as the journal's records tell.
+#[expect(clippy::disallowed_methods, reason = "the real binary's leases end by the real clock")]
+fn lease_is_over(stack: &Stack) -> bool {
+    let keys = stack.s3.keys(JOURNAL, "jobs/");
+    let records = keys.iter().filter_map(|key| stack.s3.get(JOURNAL, key));
+    let leases =
+        records.map(|json| serde_json::from_slice::<Value>(&json).expect("a claim is JSON")["lease_until"].as_u64());
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970").as_millis();
+    leases.max().flatten().is_none_or(|lease| u128::from(lease) <= now)
 }
 
 /// Invokes the function until it dies, or until there is nothing left to do for it.
