@@ -14,49 +14,50 @@ const MAX_RESERVE: Duration = Duration::from_secs(2);
 /// What is enough time to begin a small job.
 const ROOM: Duration = Duration::from_secs(20);
 
-/// When the invocation ends, as Lambda enforces it, and the part of it that is kept for the end.
+/// When the invocation ends, as Lambda enforces it.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadline {
     end: Instant,
-    reserve: Duration,
     whole: Duration,
     end_epoch_millis: u64,
+    clock: Clock,
 }
 
 impl Deadline {
     /// From the Runtime API's `Lambda-Runtime-Deadline-Ms`: milliseconds since 1970, or (from local tools) a
     /// duration in milliseconds. One that has passed already means 60 s.
-    pub fn of_invocation(header_millis: u64) -> Self {
-        Self::at(header_millis, epoch_millis(), Instant::now())
+    pub fn of_invocation(header_millis: u64, clock: Clock) -> Self {
+        Self::at(header_millis, clock, Instant::now())
     }
 
     /// A deadline `left` from now.
     pub fn after(left: Duration) -> Self {
-        Self::build(left, epoch_millis(), Instant::now())
+        Self::build(left, Clock::System, Instant::now())
     }
 
-    fn at(header_millis: u64, now_millis: u64, now: Instant) -> Self {
+    fn at(header_millis: u64, clock: Clock, now: Instant) -> Self {
+        let now_millis = clock.epoch_millis();
         let left = if header_millis < EARLIEST_TIME {
             Duration::from_millis(header_millis)
         } else {
             Duration::from_millis(header_millis.saturating_sub(now_millis))
         };
-        Self::build(if left.is_zero() { FALLBACK } else { left }, now_millis, now)
+        Self::build(if left.is_zero() { FALLBACK } else { left }, clock, now)
     }
 
-    fn build(left: Duration, now_millis: u64, now: Instant) -> Self {
+    fn build(left: Duration, clock: Clock, now: Instant) -> Self {
         let millis = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
-        Self {
-            end: now + left,
-            whole: left,
-            reserve: MAX_RESERVE.min(left / 10),
-            end_epoch_millis: now_millis.saturating_add(millis),
-        }
+        Self { end: now + left, whole: left, end_epoch_millis: clock.epoch_millis().saturating_add(millis), clock }
     }
 
     /// What is left for work: until the end less the reserve.
     pub fn left(&self) -> Duration {
-        self.end.saturating_duration_since(Instant::now()).saturating_sub(self.reserve)
+        self.end.saturating_duration_since(Instant::now()).saturating_sub(self.reserve())
+    }
+
+    /// The part of the invocation that is kept for its end.
+    fn reserve(&self) -> Duration {
+        MAX_RESERVE.min(self.whole / 10)
     }
 
     /// What is left until the end itself, for reporting and closing.
@@ -67,12 +68,12 @@ impl Deadline {
     /// What is left for a call that ends a job or hands it over. A quarter of the reserve stays for the invocation's
     /// own answer.
     pub fn left_for_closing(&self) -> Duration {
-        self.left_with_reserve().saturating_sub(self.reserve / 4)
+        self.left_with_reserve().saturating_sub(self.reserve() / 4)
     }
 
     /// The moment at which work must have stopped.
     pub fn work_ends(&self) -> Instant {
-        self.end.checked_sub(self.reserve).unwrap_or(self.end)
+        self.end.checked_sub(self.reserve()).unwrap_or(self.end)
     }
 
     /// Whether another job may be begun: a third of the invocation is left, or enough for any small job.
@@ -93,12 +94,49 @@ impl Deadline {
     /// Whether the invocation's time is over, and with it the leases of its claims. Others judge by the wall clock,
     /// which goes on where a process that is halted counts no time.
     pub fn has_passed(&self) -> bool {
-        self.left_with_reserve().is_zero() || epoch_millis() >= self.end_epoch_millis
+        self.left_with_reserve().is_zero() || self.now_millis() >= self.end_epoch_millis
     }
 
     /// When the invocation ends, in milliseconds since 1970: how long its leases hold.
     pub fn epoch_millis(&self) -> u64 {
         self.end_epoch_millis
+    }
+
+    /// Now, in milliseconds since 1970, by the clock that the invocation goes by.
+    pub fn now_millis(&self) -> u64 {
+        self.clock.epoch_millis()
+    }
+}
+
+/// The wall clock that an invocation goes by: leases and everything else that other processes see too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clock {
+    /// The machine's own.
+    System,
+    /// One that follows the runtime's time, which can be paused.
+    Runtime {
+        /// What it shows at `since`, in milliseconds since 1970.
+        millis: u64,
+        /// A moment of the runtime's time.
+        since: Instant,
+        /// By how many milliseconds it is off, until it is set right.
+        off: i32,
+        /// When that is, in milliseconds after `since`.
+        set_right: u32,
+    },
+}
+
+impl Clock {
+    /// Milliseconds since 1970.
+    pub fn epoch_millis(self) -> u64 {
+        match self {
+            Self::System => epoch_millis(),
+            Self::Runtime { millis, since, off, set_right } => {
+                let passed = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
+                let right = millis.saturating_add(passed);
+                if passed < u64::from(set_right) { right.saturating_add_signed(off.into()) } else { right }
+            }
+        }
     }
 }
 
@@ -153,7 +191,13 @@ mod tests {
 
     fn left(header: u64) -> Duration {
         let now = Instant::now();
-        Deadline::at(header, NOW, now).end - now
+        Deadline::at(header, stopped_at(NOW), now).end - now
+    }
+
+    /// A clock that is as good as stopped for as long as a test takes.
+    fn stopped_at(millis: u64) -> Clock {
+        let since = Instant::now() + Duration::from_hours(1);
+        Clock::Runtime { millis, since, off: 0, set_right: 0 }
     }
 
     #[test]
@@ -167,9 +211,9 @@ mod tests {
     #[test]
     fn the_reserve_is_a_tenth_and_at_most_two_seconds() {
         let now = Instant::now();
-        assert_eq!(Deadline::at(NOW + 3_000, NOW, now).reserve, Duration::from_millis(300));
-        assert_eq!(Deadline::at(NOW + 900_000, NOW, now).reserve, Duration::from_secs(2));
-        assert_eq!(Deadline::at(NOW + 3_000, NOW, now).epoch_millis(), NOW + 3_000);
+        assert_eq!(Deadline::at(NOW + 3_000, stopped_at(NOW), now).reserve(), Duration::from_millis(300));
+        assert_eq!(Deadline::at(NOW + 900_000, stopped_at(NOW), now).reserve(), Duration::from_secs(2));
+        assert_eq!(Deadline::at(NOW + 3_000, stopped_at(NOW), now).epoch_millis(), NOW + 3_000);
     }
 
     #[tokio::test(start_paused = true)]
@@ -193,9 +237,16 @@ mod tests {
         assert!(!used.is_recent() && used.is_recent());
     }
 
-    #[test]
-    fn a_lease_ends_by_the_wall_clock_even_where_the_own_clock_was_halted() {
-        let halted = Deadline::build(Duration::from_mins(1), epoch_millis() - 60_000, Instant::now());
-        assert!(halted.has_passed() && !Deadline::after(Duration::from_mins(1)).has_passed());
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_ends_by_the_wall_clock_even_where_the_own_clock_was_halted() {
+        // The wall clock is set forward in the middle of the invocation, as after a halt.
+        let (minute, since) = (Duration::from_mins(1), Instant::now());
+        let clock = Clock::Runtime { millis: NOW, since, off: -60_000, set_right: 30_000 };
+        let deadline = Deadline::of_invocation(clock.epoch_millis() + 60_000, clock);
+        assert_eq!((deadline.epoch_millis(), deadline.now_millis()), (NOW, NOW - 60_000));
+        assert!(!deadline.has_passed());
+        tokio::time::advance(minute / 2).await;
+        assert_eq!((deadline.left_with_reserve(), deadline.now_millis()), (minute / 2, NOW + 30_000));
+        assert!(deadline.has_passed() && !Deadline::after(minute).has_passed());
     }
 }

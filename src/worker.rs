@@ -11,7 +11,7 @@ use thiserror::Error;
 use crate::answer::{JobReport, TickReport};
 use crate::aws::AwsError;
 use crate::aws::journal::{Journal, OpenClaim};
-use crate::deadline::Deadline;
+use crate::deadline::{Clock, Deadline};
 use crate::hand::Hand;
 use crate::job::{JobId, Offer};
 use crate::log::chain;
@@ -51,7 +51,7 @@ impl Invocation {
         Self {
             request_id: request_id.to_owned(),
             account: account.map(str::to_owned),
-            deadline: Deadline::of_invocation(deadline_millis),
+            deadline: Deadline::of_invocation(deadline_millis, Clock::System),
         }
     }
 }

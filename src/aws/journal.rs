@@ -8,7 +8,7 @@ use futures_util::stream::{self, StreamExt as _};
 use super::objects::{Fetched, Objects};
 pub use super::record::{Acknowledgement, Record};
 use super::{AwsError, Meaning};
-use crate::deadline::{Deadline, epoch_millis};
+use crate::deadline::Deadline;
 use crate::job::JobId;
 use crate::settings::ActionType;
 
@@ -146,13 +146,13 @@ impl Journal {
                 Ok(Read::Claim(claim)) => {
                     let Record { account, region, action_type, lease_until, .. } = &*claim.record;
                     let ours = *account == self.account && *region == self.region && types.contains(action_type);
-                    if ours && *lease_until <= epoch_millis() {
+                    if ours && *lease_until <= deadline.now_millis() {
                         survey.left.push(claim);
                     }
                 }
                 Ok(Read::Absent) => {}
                 Ok(Read::Damaged { claim, changed_millis }) => {
-                    if epoch_millis() >= changed_millis.saturating_add(LONGEST_INVOCATION_MILLIS) {
+                    if deadline.now_millis() >= changed_millis.saturating_add(LONGEST_INVOCATION_MILLIS) {
                         survey.damaged.push(claim);
                     } else {
                         tracing::warn!(job.id = %job, problem = claim.problem, "a claim cannot be read; its owner may live yet");

@@ -10,7 +10,7 @@ use aws_sdk_secretsmanager::config::Builder;
 
 use super::{AwsError, timeouts};
 use crate::credential::SecretText;
-use crate::deadline::{Deadline, epoch_millis};
+use crate::deadline::Deadline;
 use crate::settings::CaCertificates;
 
 /// How long a value is used before it is read again, in milliseconds of the wall clock, which goes on while the process
@@ -45,7 +45,7 @@ impl Secrets {
     /// The current value of the secret with this name or ARN.
     pub async fn value(&self, id: &str, freshness: Freshness, deadline: Deadline) -> Result<SecretText, AwsError> {
         if freshness == Freshness::Cached
-            && let Some(value) = self.cached(id)
+            && let Some(value) = self.cached(id, deadline.now_millis())
         {
             return Ok(value);
         }
@@ -64,7 +64,7 @@ impl Secrets {
         })?;
         let value = SecretText::new(text);
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
-        cache.insert(id.to_owned(), (epoch_millis(), value.clone()));
+        cache.insert(id.to_owned(), (deadline.now_millis(), value.clone()));
         drop(cache);
         Ok(value)
     }
@@ -81,8 +81,8 @@ impl Secrets {
         }
     }
 
-    fn cached(&self, id: &str) -> Option<SecretText> {
+    fn cached(&self, id: &str, now_millis: u64) -> Option<SecretText> {
         let cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
-        cache.get(id).filter(|(read, _)| epoch_millis().abs_diff(*read) < FRESH_MILLIS).map(|(_, value)| value.clone())
+        cache.get(id).filter(|(read, _)| now_millis.abs_diff(*read) < FRESH_MILLIS).map(|(_, value)| value.clone())
     }
 }

@@ -29,18 +29,11 @@ impl Budget {
     pub(super) fn pause(&mut self, retry_after: Option<Duration>) -> Option<Duration> {
         self.failures = self.failures.saturating_add(1);
         let elapsed = Duration::from_millis(self.since.get_or_insert_with(Stopwatch::start).millis());
-        self.pacing.pause(self.failures, elapsed, self.total, retry_after, dice())
+        self.pacing.pause(self.failures, elapsed, self.total, retry_after, fastrand::u32(..))
     }
 
     /// How often the request has been tried, the current attempt included.
     pub(super) fn attempts(&self) -> u32 {
         self.failures.saturating_add(1)
     }
-}
-
-/// A number that nobody can foresee: the seed of the standard library's hash tables.
-fn dice() -> u32 {
-    use std::hash::{BuildHasher, Hasher, RandomState};
-    let [a, b, c, d, ..] = RandomState::new().build_hasher().finish().to_ne_bytes();
-    u32::from_ne_bytes([a, b, c, d])
 }

@@ -16,7 +16,7 @@ use super::reply::{self, Refusal, Verdict};
 use super::retry::Pacing;
 use crate::archive::ArchiveError;
 use crate::credential::SecretText;
-use crate::deadline::{Deadline, epoch_millis};
+use crate::deadline::Deadline;
 use crate::step;
 
 /// Most that is read of an answer that is read whole.
@@ -234,7 +234,7 @@ impl Wire {
         budget: &Budget,
     ) -> Result<Response, Failed> {
         let status = response.status().as_u16();
-        let verdict = match reply::judge(status, response.headers(), epoch_millis()) {
+        let verdict = match reply::judge(status, response.headers(), budget.deadline.now_millis()) {
             Verdict::Done => return Ok(response),
             // Elsewhere nobody knows us: what is said there says nothing about us or the repository.
             Verdict::Refused(_) if redirected => Verdict::Refused(Refusal::Redirected),
