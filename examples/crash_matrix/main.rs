@@ -35,9 +35,12 @@ async fn main() -> ExitCode {
         {
             let possible = points.len();
             let runs = points.into_iter().step_by(step).map(|point| survived(binary.clone(), point));
-            let sum = stream::iter(runs).buffer_unordered(SIDE_BY_SIDE).fold(Sum::default(), Sum::and).await;
+            let sum = stream::iter(runs)
+                .buffer_unordered(SIDE_BY_SIDE)
+                .fold(Sum::default(), async |sum, one| sum.and(one))
+                .await;
             println!("{scenario:<10?} {requests:>3} requests, {what:<10} ({possible:>5} possible): {sum}");
-            all = Sum::and(all, sum).await;
+            all = all.and(sum);
         }
     }
     let minutes = begun.elapsed().as_secs_f64() / 60.0;
@@ -47,7 +50,7 @@ async fn main() -> ExitCode {
 }
 
 /// What points came to. Ticks are counted from the end of the last dead worker's lease to the last answer.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, Copy)]
 struct Sum {
     points: usize,
     violations: usize,
@@ -56,7 +59,7 @@ struct Sum {
 }
 
 impl Sum {
-    async fn and(self, other: Self) -> Self {
+    fn and(self, other: Self) -> Self {
         Self {
             points: self.points + other.points,
             violations: self.violations + other.violations,
@@ -76,13 +79,12 @@ impl std::fmt::Display for Sum {
 /// Runs one point. What is broken there has been told by a panic, as in any test.
 async fn survived(binary: PathBuf, point: Point) -> Sum {
     let name = point.to_string();
-    match tokio::spawn(async move { survive(&binary, &point).await }).await {
-        Ok(Survived { died, ticks }) => Sum { points: 1, violations: 0, kills: died, ticks },
-        Err(_) => {
-            println!("broken: {name}");
-            Sum { points: 1, violations: 1, ..Sum::default() }
-        }
+    let surviving = tokio::spawn(async move { survive(&binary, &point).await });
+    if let Ok(Survived { died, ticks }) = surviving.await {
+        return Sum { points: 1, violations: 0, kills: died, ticks };
     }
+    println!("broken: {name}");
+    Sum { points: 1, violations: 1, ..Sum::default() }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the matrix says how long it took")]
