@@ -1,6 +1,7 @@
 //! The claims: written before a job is acknowledged, gone after it is answered, handed over where an invocation
 //! cannot finish, and never a reason for a second answer or for none.
 
+mod acknowledging;
 mod deaths;
 
 use std::time::Duration;
