@@ -2,7 +2,10 @@
 //! cannot finish, and never a reason for a second answer or for none.
 
 mod acknowledging;
+mod answers;
+mod conflicts;
 mod deaths;
+mod versions;
 
 use std::time::Duration;
 
