@@ -8,6 +8,8 @@ use tokio::time::Instant;
 const FALLBACK: Duration = Duration::from_mins(1);
 /// Deadlines below this are durations in milliseconds, as local tools send them, not times.
 const EARLIEST_TIME: u64 = 10_000_000_000;
+/// No invocation lives longer: whatever promises more is wrong, and whoever began so long ago is gone.
+pub const LONGEST_INVOCATION: Duration = Duration::from_mins(15);
 /// Most that is kept back for reporting and for leaving claims in order.
 const MAX_RESERVE: Duration = Duration::from_secs(2);
 
@@ -25,7 +27,7 @@ pub struct Deadline {
 
 impl Deadline {
     /// From the Runtime API's `Lambda-Runtime-Deadline-Ms`: milliseconds since 1970, or (from local tools) a
-    /// duration in milliseconds. One that has passed already means 60 s.
+    /// duration in milliseconds. One that has passed already means 60 s; one that no invocation can have, the longest.
     pub fn of_invocation(header_millis: u64, clock: Clock) -> Self {
         Self::at(header_millis, clock, Instant::now())
     }
@@ -42,7 +44,8 @@ impl Deadline {
         } else {
             Duration::from_millis(header_millis.saturating_sub(now_millis))
         };
-        Self::build(if left.is_zero() { FALLBACK } else { left }, clock, now)
+        let left = if left.is_zero() { FALLBACK } else { left.min(LONGEST_INVOCATION) };
+        Self::build(left, clock, now)
     }
 
     fn build(left: Duration, clock: Clock, now: Instant) -> Self {
@@ -201,11 +204,15 @@ mod tests {
     }
 
     #[test]
-    fn real_local_and_passed_deadlines() {
+    fn real_local_passed_and_absurd_deadlines() {
         assert_eq!(left(NOW + 900_000), Duration::from_mins(15));
         assert_eq!(left(600_000), Duration::from_mins(10), "cargo lambda watch sends a duration");
         assert_eq!(left(NOW - 1), FALLBACK);
         assert_eq!(left(0), FALLBACK);
+        // Microseconds, the year 2100, and more than can be: a lease that long would never be taken over.
+        for absurd in [NOW * 1_000, 4_102_444_800_000, EARLIEST_TIME - 1, u64::MAX] {
+            assert_eq!(left(absurd), LONGEST_INVOCATION, "{absurd}");
+        }
     }
 
     #[test]

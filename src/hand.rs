@@ -160,7 +160,7 @@ fn settled(ended: Result<(), AwsError>) {
 
 fn published(ended: &Ended) -> Vec<String> {
     match ended {
-        Ended::Published(published) => published.packages.iter().map(|package| package.of.to_string()).collect(),
+        Ended::Published(published) => published.in_repository().map(ToString::to_string).collect(),
         Ended::Failed(_, progress) => progress.published.iter().map(ToString::to_string).collect(),
         Ended::Unfinished | Ended::Lost => Vec::new(),
     }

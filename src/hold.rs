@@ -1,7 +1,7 @@
 //! A claim in use: how far its job has come is written down through it, and it ends by being closed or handed over.
 
 use crate::aws::AwsError;
-use crate::aws::journal::{Acknowledgement, Claim, Journal, Kept, Record};
+use crate::aws::journal::{Acknowledgement, Before, Claim, Journal, Kept, Record};
 use crate::deadline::{Deadline, Stopwatch};
 
 /// After so much work the journal is told how far it has come, in milliseconds: a write costs less than the work again.
@@ -25,6 +25,7 @@ pub struct Hold<'a> {
     claim: Claim,
     plan: Option<String>,
     done: usize,
+    before: Option<Before>,
     /// What was done when this attempt began.
     began_with: (Option<String>, usize),
     /// Whether this attempt began with the better part of an invocation before it.
@@ -35,9 +36,9 @@ pub struct Hold<'a> {
 impl<'a> Hold<'a> {
     /// Begins to use a claim.
     pub fn new(journal: &'a Journal, claim: Claim, deadline: Deadline) -> Self {
-        let Record { plan, done, .. } = claim.record().clone();
+        let Record { plan, done, before, .. } = claim.record().clone();
         let (began_with, fair) = ((plan.clone(), done), !deadline.is_half_over());
-        Self { journal, deadline, claim, plan, done, began_with, fair, written: Stopwatch::start() }
+        Self { journal, deadline, claim, plan, done, before, began_with, fair, written: Stopwatch::start() }
     }
 
     /// Whether CodePipeline is known to have given us the job.
@@ -57,11 +58,20 @@ impl<'a> Hold<'a> {
     }
 
     /// Begins, or goes on with, a plan that nothing speaks against; what is written of another plan counts for nothing.
-    pub fn follow(&mut self, plan: &str) {
+    /// `before` tells which of the plan's files are there now.
+    pub fn follow(&mut self, plan: &str, before: Before) {
         if self.went_on_with(plan).is_none() {
             self.done = 0;
+            self.before = Some(before);
         }
         self.plan = Some(plan.to_owned());
+    }
+
+    /// Whether a file of the plan that is there now was stored by this job in an earlier attempt, which did `done` steps:
+    /// it was not there before, and the attempt came as far as that. How far one came that died, nobody knows.
+    pub fn is_own(&self, file: usize, done: Option<usize>) -> bool {
+        let reached = done.is_some_and(|done| file <= done || self.claim.record().deaths() > 0);
+        reached && self.before.as_ref().is_some_and(|before| !before.holds(file))
     }
 
     /// Notes that so many steps are done, and writes it down where enough work was done to be worth a write.
@@ -73,10 +83,11 @@ impl<'a> Hold<'a> {
     /// Writes down how far the job has come.
     pub async fn mark(&mut self) -> Standing {
         self.written = Stopwatch::start();
-        let (plan, done) = (self.plan.clone(), self.done);
+        let (plan, done, before) = (self.plan.clone(), self.done, self.before.clone());
         let change = |record: &mut Record| {
             record.plan = plan;
             record.done = done;
+            record.before = before;
         };
         match self.journal.update(&mut self.claim, change, self.deadline).await {
             Ok(Kept::Ours) => Standing::Ours,
@@ -111,12 +122,13 @@ impl<'a> Hold<'a> {
     }
 
     async fn release(mut self, vain: impl FnOnce(u32) -> u32) -> Result<(), AwsError> {
-        let (plan, done) = (self.plan, self.done);
+        let (plan, done, before) = (self.plan, self.done, self.before);
         let change = |record: &mut Record| {
             record.lease_until = 0;
             record.vain = vain(record.vain);
             record.plan = plan;
             record.done = done;
+            record.before = before;
         };
         self.journal.update(&mut self.claim, change, self.deadline).await.map(drop)
     }

@@ -95,6 +95,11 @@ impl Plan {
         }
     }
 
+    /// Whether a file gets properties after it is stored.
+    pub fn is_annotated(&self) -> bool {
+        self.packages.iter().flat_map(|package| &package.steps).any(|step| !step.file.properties.is_empty())
+    }
+
     /// SHA-256 (hexadecimal) over everything that decides what will be published where.
     pub fn digest(&self) -> String {
         let mut digest = sha2::Sha256::new();

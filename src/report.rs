@@ -96,6 +96,12 @@ impl Published {
         self.packages.iter().flat_map(|package| &package.files)
     }
 
+    /// The packages that are in the repository now: all but those that a dry run would publish.
+    pub fn in_repository(&self) -> impl Iterator<Item = &Coordinates> {
+        let missing = |package: &&PublishedPackage| package.files.iter().any(|file| file.state == FileState::Planned);
+        self.packages.iter().filter(move |package| !missing(package)).map(|package| &package.of)
+    }
+
     fn count(&self, state: FileState) -> usize {
         let all = |package: &&PublishedPackage| package.files.iter().all(|file| file.state == state);
         self.packages.iter().filter(all).count()

@@ -1,8 +1,6 @@
 //! One job, from its configuration to the last byte: secret, artifacts, plan, checks, sending. Whatever can be refused
 //! is refused before the first byte goes out.
 
-use std::collections::BTreeMap;
-
 use aws_config::SdkConfig;
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
@@ -12,6 +10,7 @@ use crate::action::{ActionConfig, Existing, Mode};
 use crate::archive::source::Leash;
 use crate::aws::artifact::{ArtifactError, Artifacts};
 use crate::aws::codepipeline::CodePipeline;
+use crate::aws::journal::Before;
 use crate::aws::secret::{Freshness, Secrets};
 use crate::check::{self, Earlier};
 use crate::credential::Credential;
@@ -113,16 +112,8 @@ pub async fn run(services: &Services, job: Job, effort: Effort, hold: &mut Hold<
         return Ended::Failed(Box::new(Failure::DiedTooOften { attempts }), progress);
     }
     let artifacts = Artifacts::new(&services.aws, &services.pipeline, &job, services.settings.s3_path_style);
-    let mut run = Run {
-        services,
-        job,
-        artifacts,
-        deadline,
-        progress,
-        stored: BTreeMap::new(),
-        secret_was_reread: false,
-        leash: Leash::default(),
-    };
+    let mut run =
+        Run { services, job, artifacts, deadline, progress, secret_was_reread: false, leash: Leash::default() };
     match Box::pin(run.publish(effort, hold)).await {
         Ok(published) => Ended::Published(published),
         Err(Stop::Unfinished) => Ended::Unfinished,
@@ -137,8 +128,6 @@ struct Run<'a> {
     artifacts: Artifacts<'a>,
     deadline: Deadline,
     progress: Progress,
-    /// What this run stored, by the step's place in the plan: found again, it was not there before.
-    stored: BTreeMap<usize, FileState>,
     secret_was_reread: bool,
     /// What may still read the artifacts ends with the run.
     leash: Leash,
@@ -246,7 +235,8 @@ impl Run<'_> {
         check::repository(action, facts)?;
         let found = look(action, plan, registry).await?;
         let digest = plan.digest();
-        let earlier = if hold.went_on_with(&digest).is_some() { Earlier::Sent } else { Earlier::Nothing };
+        let went_on_with = hold.went_on_with(&digest);
+        let earlier = if went_on_with.is_some() { Earlier::Sent } else { Earlier::Nothing };
         if self.progress.uncertain {
             self.progress.found(plan, &found);
         }
@@ -258,10 +248,12 @@ impl Run<'_> {
         {
             return Err(Failure::DiedTooOften { attempts }.into());
         }
-        hold.follow(&digest);
-        // A successor must know that what it will find is our work, and no reason to fail.
-        let must_be_known = action.existing == Existing::Fail && action.mode == Mode::Publish;
-        if must_be_known && earlier == Earlier::Nothing && hold.mark().await == Standing::Lost {
+        let there: Vec<bool> = found.iter().map(|found| matches!(found, Found::Same(_))).collect();
+        hold.follow(&digest, Before::of(&there));
+        // A successor must know that what it will find is our work: no reason to fail, and not without its properties.
+        let must_be_known = action.existing == Existing::Fail || there.contains(&false) && plan.is_annotated();
+        let must_be_known = must_be_known && action.mode == Mode::Publish && earlier == Earlier::Nothing;
+        if must_be_known && hold.mark().await == Standing::Lost {
             return Err(Stop::Lost);
         }
 
@@ -275,13 +267,17 @@ impl Run<'_> {
             let mut files = Vec::new();
             for step in &package.steps {
                 let state = match (found.next(), action.mode) {
-                    (Some(Found::Same(_)), _) => self.stored.get(&at).copied().unwrap_or(FileState::Skipped),
+                    (Some(Found::Same(_)), Mode::Publish) if hold.is_own(at, went_on_with) => {
+                        // The job may have been interrupted before the file had its properties.
+                        if went_on_with.is_some_and(|done| at >= done) {
+                            self.annotate(action, package, step, registry).await?;
+                        }
+                        FileState::Stored
+                    }
+                    (Some(Found::Same(_)), _) => FileState::Skipped,
                     (_, Mode::DryRun) => FileState::Planned,
                     _ => self.send_step(action, package, step, registry).await?,
                 };
-                if state == FileState::Stored {
-                    self.stored.insert(at, state);
-                }
                 at += 1;
                 if hold.advance(at).await == Standing::Lost {
                     return Err(Stop::Lost);
@@ -309,11 +305,22 @@ impl Run<'_> {
             // What was there before is left as it is.
             Sent::AlreadySame => Ok(FileState::Skipped),
             Sent::Stored => {
-                let annotated = registry.set_properties(repository, &step.file, self.deadline).await;
-                annotated.map_err(|error| Stop::registry(error, Some(package)))?;
+                self.annotate(action, package, step, registry).await?;
                 Ok(FileState::Stored)
             }
         }
+    }
+
+    /// Sets the properties of a file that this job stored.
+    async fn annotate(
+        &self,
+        action: &ActionConfig,
+        package: &PackagePlan,
+        step: &Step,
+        registry: &Registry,
+    ) -> Result<(), Stop> {
+        let annotated = registry.set_properties(&action.target.repository, &step.file, self.deadline).await;
+        annotated.map_err(|error| Stop::registry(error, Some(package)))
     }
 
     async fn write_outputs(&mut self, published: &Published) -> Result<(), Failure> {

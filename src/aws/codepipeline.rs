@@ -6,10 +6,11 @@ use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use aws_sdk_codepipeline::Client;
 use aws_sdk_codepipeline::config::Builder;
-use aws_sdk_codepipeline::error::ProvideErrorMetadata;
+use aws_sdk_codepipeline::config::http::HttpResponse;
+use aws_sdk_codepipeline::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_codepipeline::types as raw;
 
-use super::{AwsError, Meaning, timeouts};
+use super::{AwsError, Meaning, timeouts, was_never_sent};
 use crate::deadline::Deadline;
 use crate::job::{Job, JobId, Offer};
 use crate::report::{FailureReport, SuccessReport};
@@ -58,8 +59,7 @@ impl CodePipeline {
 
     /// Asks for at most `most` jobs of one action type. Jobs that could never be answered are logged and left out.
     pub async fn poll(&self, of: &ActionType, most: usize, deadline: Deadline) -> Result<Vec<Offer>, AwsError> {
-        let unusable =
-            |error: aws_sdk_codepipeline::error::BuildError| AwsError::unusable("PollForJobs", &error.to_string());
+        let unusable = incomplete("PollForJobs");
         let action_type = raw::ActionTypeId::builder()
             .category(raw::ActionCategory::from(of.category.as_str()))
             .owner(raw::ActionOwner::Custom)
@@ -89,7 +89,8 @@ impl CodePipeline {
     }
 
     /// Takes the job. Retries are ours and not the SDK's: after a lost answer, `InvalidNonce` is our own
-    /// acknowledgement coming back; on a first try it means that somebody else was faster.
+    /// acknowledgement coming back; on a first try, or after tries that never left the machine, it means that somebody
+    /// else was faster.
     pub async fn acknowledge(&self, id: &JobId, nonce: &str, deadline: Deadline) -> Result<Acknowledged, AwsError> {
         let mut may_have_been_taken = false;
         let mut tried = 0;
@@ -111,12 +112,13 @@ impl CodePipeline {
                 Err(error) => error,
             };
             let code = error.code().map(str::to_owned);
+            let sent = !was_never_sent(&error);
             let error = AwsError::of("AcknowledgeJob", &error);
             match (code.as_deref(), error.meaning) {
                 (Some("InvalidNonceException"), _) if may_have_been_taken => return Ok(Acknowledged::Ours),
                 (Some("InvalidNonceException"), _) => return Ok(Acknowledged::NotOurs(error.code)),
                 (Some("JobNotFoundException"), _) => return Ok(Acknowledged::Over(error.code)),
-                (_, Meaning::Unavailable) => may_have_been_taken = true,
+                (_, Meaning::Unavailable) => may_have_been_taken |= sent,
                 (_, Meaning::Throttled) => {}
                 _ => return Err(error),
             }
@@ -151,19 +153,14 @@ impl CodePipeline {
     /// Reports success. A report that the API refuses as invalid is sent again in its smallest form: a publish that
     /// happened must never look like a failure.
     pub async fn succeed(&self, id: &JobId, report: &SuccessReport, deadline: Deadline) -> Result<Answered, AwsError> {
-        match self.put_success(id, report, deadline).await {
-            Err(error) if error.meaning == Meaning::Invalid => {
-                tracing::warn!(error = %error, "the result was refused as invalid; sending its smallest form");
-                self.put_success(id, &report.smallest(), deadline).await
-            }
-            outcome => outcome,
+        match as_told(self.put_success(id, report, deadline).await) {
+            Some(told) => told,
+            None => self.put_success(id, &report.smallest(), deadline).await,
         }
     }
 
     async fn put_success(&self, id: &JobId, report: &SuccessReport, deadline: Deadline) -> Result<Answered, AwsError> {
-        let unusable = |error: aws_sdk_codepipeline::error::BuildError| {
-            AwsError::unusable("PutJobSuccessResult", &error.to_string())
-        };
+        let unusable = incomplete("PutJobSuccessResult");
         let revision = raw::CurrentRevision::builder()
             .revision(&report.revision)
             .change_identifier(&report.change_identifier)
@@ -191,25 +188,19 @@ impl CodePipeline {
 
     /// Reports failure; in its smallest form where the API refuses it as invalid, or the action would hang for a day.
     pub async fn fail(&self, id: &JobId, report: &FailureReport, deadline: Deadline) -> Result<Answered, AwsError> {
-        match self.put_failure(id, report, deadline).await {
-            Err(error) if error.meaning == Meaning::Invalid => {
-                tracing::warn!(error = %error, "the result was refused as invalid; sending its smallest form");
-                self.put_failure(id, &report.smallest(), deadline).await
-            }
-            outcome => outcome,
+        match as_told(self.put_failure(id, report, deadline).await) {
+            Some(told) => told,
+            None => self.put_failure(id, &report.smallest(), deadline).await,
         }
     }
 
     async fn put_failure(&self, id: &JobId, report: &FailureReport, deadline: Deadline) -> Result<Answered, AwsError> {
-        let unusable = |error: aws_sdk_codepipeline::error::BuildError| {
-            AwsError::unusable("PutJobFailureResult", &error.to_string())
-        };
         let details = raw::FailureDetails::builder()
             .r#type(report.kind.clone())
             .message(&report.message)
             .external_execution_id(&report.external_execution_id)
             .build()
-            .map_err(unusable)?;
+            .map_err(incomplete("PutJobFailureResult"))?;
         let answer = self
             .client
             .put_job_failure_result()
@@ -235,9 +226,25 @@ fn acknowledged(status: Option<&raw::JobStatus>) -> Acknowledged {
     }
 }
 
+/// A request that lacks a member which the API requires.
+fn incomplete(operation: &'static str) -> impl Fn(BuildError) -> AwsError {
+    move |error| AwsError::unusable(operation, &error.to_string())
+}
+
+/// What became of a result; `None` where the API refuses it as invalid, and its smallest form is still to be tried.
+fn as_told(answered: Result<Answered, AwsError>) -> Option<Result<Answered, AwsError>> {
+    match answered {
+        Err(error) if error.meaning == Meaning::Invalid => {
+            tracing::warn!(error = %error, "the result was refused as invalid; sending its smallest form");
+            None
+        }
+        told => Some(told),
+    }
+}
+
 fn answered<E: ProvideErrorMetadata + std::error::Error + 'static>(
     operation: &'static str,
-    error: Option<aws_sdk_codepipeline::error::SdkError<E, aws_sdk_codepipeline::config::http::HttpResponse>>,
+    error: Option<SdkError<E, HttpResponse>>,
 ) -> Result<Answered, AwsError> {
     match error {
         None => Ok(Answered::Accepted),

@@ -1,14 +1,16 @@
 //! The journal: one record in S3 for each job that is being worked on, written before the acknowledgement and removed
 //! after the answer. Every write after the first is conditional, so that of two workers only one can own a job.
 
+use std::time::Duration;
+
 use aws_config::SdkConfig;
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _};
 
 use super::objects::{Fetched, Objects};
-pub use super::record::{Acknowledgement, Record};
+pub use super::record::{Acknowledgement, Before, Record};
 use super::{AwsError, Meaning};
-use crate::deadline::Deadline;
+use crate::deadline::{Deadline, LONGEST_INVOCATION};
 use crate::job::JobId;
 use crate::settings::ActionType;
 
@@ -24,8 +26,8 @@ const QUARANTINE: &str = "quarantine/";
 const MAX_RECORD: u64 = 64 << 10;
 /// Largest object that is moved; a larger one stays where it is.
 const MAX_STRAY: u64 = 4 << 20;
-/// No invocation lives longer, so whoever wrote a record so long ago is gone.
-const LONGEST_INVOCATION_MILLIS: u64 = 15 * 60 * 1000;
+/// How far the clocks of S3 and of an owner may be apart.
+const SKEW: Duration = Duration::from_mins(1);
 
 /// A job that is ours, as far as the journal goes: it must be closed or released.
 #[derive(Debug)]
@@ -143,16 +145,18 @@ impl Journal {
         let mut reads = stream::iter(reads).buffered(READS_AT_ONCE);
         while let Some((job, read)) = reads.next().await {
             match read {
-                Ok(Read::Claim(claim)) => {
+                Ok(Read::Claim(claim, changed_millis)) => {
                     let Record { account, region, action_type, lease_until, .. } = &*claim.record;
                     let ours = *account == self.account && *region == self.region && types.contains(action_type);
-                    if ours && *lease_until <= deadline.now_millis() {
+                    // A lease that no invocation can have would keep its job for ever.
+                    let lease_until = (*lease_until).min(gone_at(changed_millis, SKEW));
+                    if ours && lease_until <= deadline.now_millis() {
                         survey.left.push(claim);
                     }
                 }
                 Ok(Read::Absent) => {}
                 Ok(Read::Damaged { claim, changed_millis }) => {
-                    if deadline.now_millis() >= changed_millis.saturating_add(LONGEST_INVOCATION_MILLIS) {
+                    if gone_at(changed_millis, Duration::ZERO) <= deadline.now_millis() {
                         survey.damaged.push(claim);
                     } else {
                         tracing::warn!(job.id = %job, problem = claim.problem, "a claim cannot be read; its owner may live yet");
@@ -224,9 +228,9 @@ impl Journal {
                 return Err(doubt);
             }
             match self.read(&record.job, deadline).await? {
-                Read::Claim(found) if found.record.owner == self.owner => etag = found.etag,
+                Read::Claim(found, _) if found.record.owner == self.owner => etag = found.etag,
                 // Gone or another's: either way nothing of ours is left.
-                Read::Claim(_) | Read::Damaged { .. } | Read::Absent => return Ok(()),
+                Read::Claim(..) | Read::Damaged { .. } | Read::Absent => return Ok(()),
             }
         }
     }
@@ -243,7 +247,13 @@ impl Journal {
         for key in names {
             match self.objects.put(&key, body.clone(), None, deadline).await {
                 Ok(_) => break,
-                Err(error) if error.meaning == Meaning::Condition => {}
+                // Another worker may have moved the very same object a moment ago: one copy is enough.
+                Err(error) if error.meaning == Meaning::Condition => {
+                    let there = self.objects.fetch(&key, MAX_STRAY, deadline).await?;
+                    if there.is_some_and(|there| there.body.as_ref() == Some(&body)) {
+                        break;
+                    }
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -282,14 +292,14 @@ impl Journal {
                 return Err(doubt);
             }
             match self.read(&record.job, deadline).await? {
-                Read::Claim(OpenClaim { record: found, etag }) if found == record => {
+                Read::Claim(OpenClaim { record: found, etag }, _) if found == record => {
                     return Ok(Claiming::Ours(Claim { record, etag }));
                 }
                 // What we wrote before: this write has not happened.
-                Read::Claim(found) if found.record.owner == self.owner => etag = Some(found.etag),
+                Read::Claim(found, _) if found.record.owner == self.owner => etag = Some(found.etag),
                 Read::Absent if etag.is_none() => {}
                 // Another's, or closed meanwhile by whoever had it.
-                Read::Claim(_) | Read::Damaged { .. } | Read::Absent => return Ok(Claiming::Held),
+                Read::Claim(..) | Read::Damaged { .. } | Read::Absent => return Ok(Claiming::Held),
             }
             if tried >= WRITES {
                 return Err(doubt);
@@ -304,16 +314,26 @@ impl Journal {
         };
         let record = body.ok_or_else(|| "it is too large".to_owned()).and_then(|body| Record::parse(&body, job));
         Ok(match record {
-            Ok(record) => Read::Claim(OpenClaim { record, etag }),
+            Ok(record) => Read::Claim(OpenClaim { record, etag }, changed_millis),
             Err(problem) => Read::Damaged { claim: DamagedClaim { job: job.clone(), problem, etag }, changed_millis },
         })
     }
 }
 
 enum Read {
-    Claim(OpenClaim),
-    Damaged { claim: DamagedClaim, changed_millis: u64 },
+    /// A claim, and when it was last written.
+    Claim(OpenClaim, u64),
+    Damaged {
+        claim: DamagedClaim,
+        changed_millis: u64,
+    },
     Absent,
+}
+
+/// When whoever wrote something at this time is gone for certain.
+fn gone_at(changed_millis: u64, grace: Duration) -> u64 {
+    let longest = u64::try_from((LONGEST_INVOCATION + grace).as_millis()).unwrap_or(u64::MAX);
+    changed_millis.saturating_add(longest)
 }
 
 fn key(job: &JobId) -> String {

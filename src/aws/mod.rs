@@ -88,6 +88,19 @@ impl AwsError {
     }
 }
 
+/// Whether the service cannot have seen the request: it was never built, or no connection was made for it.
+fn was_never_sent<E>(error: &SdkError<E, HttpResponse>) -> bool {
+    let failure = match error {
+        SdkError::ConstructionFailure(_) => return true,
+        SdkError::DispatchFailure(failure) => failure.as_connector_error(),
+        _ => None,
+    };
+    let outermost = failure.map(|failure| failure as &(dyn std::error::Error + 'static));
+    std::iter::successors(outermost, |error| error.source())
+        .filter_map(|error| error.downcast_ref::<hyper_util::client::legacy::Error>())
+        .any(hyper_util::client::legacy::Error::is_connect)
+}
+
 /// Why there is no answer, from the outermost cause to the innermost.
 fn causes(error: &(dyn std::error::Error + 'static)) -> String {
     error.source().map(crate::log::chain).unwrap_or_default()
@@ -123,6 +136,8 @@ fn meaning(code: &str, status: Option<u16>) -> Meaning {
             _,
         )
         | (_, Some(429)) => Meaning::Throttled,
+        // The service waited in vain for the rest of the request.
+        ("RequestTimeout" | "RequestTimeoutException", _) | (_, Some(408)) => Meaning::Unavailable,
         (_, Some(401 | 403)) => Meaning::Denied,
         (_, Some(404)) => Meaning::NotFound,
         (_, Some(400..=499)) => Meaning::Invalid,
@@ -172,24 +187,46 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_win_over_statuses_and_every_failing_status_means_something() {
+    fn codes_win_over_statuses() {
         assert_eq!(meaning("ExpiredToken", Some(400)), Meaning::Expired);
         assert_eq!(meaning("AccessDeniedException", Some(400)), Meaning::Denied);
         assert_eq!(meaning("ThrottlingException", Some(400)), Meaning::Throttled);
         assert_eq!(meaning("JobNotFoundException", Some(400)), Meaning::NotFound);
         assert_eq!(meaning("InvalidNonceException", Some(400)), Meaning::Invalid);
-        for (status, expected) in [
-            (401, Meaning::Denied),
-            (403, Meaning::Denied),
-            (404, Meaning::NotFound),
-            (409, Meaning::Condition),
-            (412, Meaning::Condition),
-            (429, Meaning::Throttled),
-            (500, Meaning::Unavailable),
-            (503, Meaning::Unavailable),
-        ] {
-            assert_eq!(meaning("x", Some(status)), expected, "{status}");
-        }
+        assert_eq!(meaning("RequestTimeout", Some(400)), Meaning::Unavailable);
         assert_eq!(meaning("no connection", None), Meaning::Unavailable);
+    }
+
+    #[test]
+    fn every_status_means_something_and_only_what_may_pass_by_waiting_is_tried_again() {
+        let mut ranges: Vec<(u16, u16, Meaning)> = Vec::new();
+        for status in 100..=599 {
+            let meaning = meaning("x", Some(status));
+            match ranges.last_mut() {
+                Some((_, to, last)) if *last == meaning => *to = status,
+                _ => ranges.push((status, status, meaning)),
+            }
+        }
+        let table: Vec<String> = ranges.iter().map(|(from, to, meaning)| format!("{from}-{to} {meaning:?}")).collect();
+        assert_eq!(
+            table,
+            [
+                "100-399 Unavailable",
+                "400-400 Invalid",
+                "401-401 Denied",
+                "402-402 Invalid",
+                "403-403 Denied",
+                "404-404 NotFound",
+                "405-407 Invalid",
+                "408-408 Unavailable",
+                "409-409 Condition",
+                "410-411 Invalid",
+                "412-412 Condition",
+                "413-428 Invalid",
+                "429-429 Throttled",
+                "430-499 Invalid",
+                "500-599 Unavailable",
+            ]
+        );
     }
 }

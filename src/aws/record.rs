@@ -50,6 +50,28 @@ pub struct Record {
     pub plan: Option<String>,
     /// How many of the plan's steps are done.
     pub done: usize,
+    /// Which of the plan's files were in the repository before the job: what it finds beside them is its own work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Before>,
+}
+
+/// Which files of a plan were in the repository before the job: a bit for each, in hexadecimal, so that the largest plan
+/// fits into a record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Before(String);
+
+impl Before {
+    /// From whether each file was there, in the plan's order.
+    pub fn of(files: &[bool]) -> Self {
+        let digit = |four: &[bool]| four.iter().rev().fold(0, |digit, there| digit * 2 + u32::from(*there));
+        Self(files.chunks(4).filter_map(|four| char::from_digit(digit(four), 16)).collect())
+    }
+
+    /// Whether the file with this number was there. Of one that nobody noted it is assumed: it is left as it is.
+    pub fn holds(&self, file: usize) -> bool {
+        let digit = self.0.as_bytes().get(file / 4).and_then(|byte| char::from(*byte).to_digit(16));
+        digit.is_none_or(|digit| digit >> (file % 4) & 1 == 1)
+    }
 }
 
 impl Record {
@@ -70,6 +92,7 @@ impl Record {
             external_execution_id: external_execution_id.to_owned(),
             plan: None,
             done: 0,
+            before: None,
         }
     }
 
@@ -127,6 +150,29 @@ mod tests {
         for garbage in ["", "{}", "null", "{\"format\":1}"] {
             assert!(Record::parse(garbage.as_bytes(), &record.job).is_err(), "{garbage}");
         }
+    }
+
+    #[test]
+    fn a_newer_versions_additions_are_passed_over_and_an_older_versions_gaps_are_filled() {
+        let record = Record { vain: 2, before: Some(Before::of(&[true])), ..record() };
+        let mut json = serde_json::to_value(&record).unwrap();
+        json["colour"] = "blue".into();
+        assert_eq!(Record::parse(json.to_string().as_bytes(), &record.job).as_deref(), Ok(&record));
+        for member in ["vain", "before", "colour"] {
+            json.as_object_mut().unwrap().remove(member);
+        }
+        let older = Record { vain: 0, before: None, ..record };
+        assert_eq!(Record::parse(json.to_string().as_bytes(), &older.job).as_deref(), Ok(&older));
+    }
+
+    #[test]
+    fn of_every_file_it_is_known_whether_it_was_there_before() {
+        let files: Vec<bool> = (0..11).map(|number| number % 3 == 0).collect();
+        let before = Before::of(&files);
+        assert_eq!(before.0, "942");
+        let held: Vec<bool> = (0..11).map(|number| before.holds(number)).collect();
+        assert_eq!(held, files);
+        assert!(before.holds(12) && Before(String::new()).holds(0) && Before("?".into()).holds(0));
     }
 
     #[test]

@@ -1,7 +1,11 @@
 //! The claims: written before a job is acknowledged, gone after it is answered, handed over where an invocation
 //! cannot finish, and never a reason for a second answer or for none.
 
+mod acknowledging;
+mod answers;
+mod conflicts;
 mod deaths;
+mod versions;
 
 use std::time::Duration;
 

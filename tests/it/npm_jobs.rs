@@ -200,8 +200,9 @@ async fn existing_fail_refuses_even_the_same_content() {
 async fn a_dry_run_checks_everything_and_sends_nothing() {
     let stack = stack().await;
     let dry = |artifact| stack.action(artifact).configuration("Options", "dry-run=true");
-    let result = publish(&stack, dry(package("left", "1.0.0"))).await;
+    let (answer, result) = stack.run(dry(package("left", "1.0.0"))).await;
     assert_eq!(puts(&stack), 0);
+    assert_eq!([&answer["succeeded"], &answer["jobs"][0]["packages"]], [&json!(1), &json!([])], "nothing is published");
     let JobResult::Succeeded { summary, .. } = result else { unreachable!("it succeeded") };
     insta::assert_snapshot!(scene::steady(&stack, &summary.unwrap()), @"Dry run, nothing was sent. Would publish to npm-local at http://artifactory: left@1.0.0");
     let writes = scene::requests(&stack, artifactory::SERVICE);
@@ -210,6 +211,8 @@ async fn a_dry_run_checks_everything_and_sends_nothing() {
 
     publish(&stack, stack.action(package("left", "1.0.0"))).await;
     let sent = puts(&stack);
+    let (answer, _) = stack.run(dry(package("left", "1.0.0"))).await;
+    assert_eq!(answer["jobs"][0]["packages"], json!(["left@1.0.0"]), "what is there is published");
     let (_, result) = stack.run(dry(package_with("left", "1.0.0", "other"))).await;
     assert_eq!(failure(result).0, "JobFailed", "a dry run sees the conflict");
     assert_eq!(puts(&stack), sent);

@@ -7,7 +7,7 @@ mod runtime;
 mod secrets;
 mod wire;
 
-use aws_sdk_codepipeline::config::{Credentials, Region};
+use aws_sdk_codepipeline::config::{Credentials, Region, SharedCredentialsProvider};
 use aws_sdk_codepipeline::error::{ProvideErrorMetadata, SdkError};
 
 /// Credentials of the function itself: signed with them, a call is the worker's own.
@@ -25,6 +25,16 @@ pub(crate) fn codepipeline(url: &str, credentials: Credentials) -> aws_sdk_codep
         .retry_config(aws_sdk_codepipeline::config::retry::RetryConfig::disabled())
         .build();
     aws_sdk_codepipeline::Client::from_conf(config)
+}
+
+/// What the function has of AWS, with every service at this address.
+pub(crate) fn configuration(url: &str) -> aws_config::SdkConfig {
+    aws_config::SdkConfig::builder()
+        .behavior_version(aws_config::BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .endpoint_url(url)
+        .credentials_provider(SharedCredentialsProvider::new(function_credentials()))
+        .build()
 }
 
 /// A client for secrets that tries once.

@@ -6,11 +6,12 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use super::succeeded;
+use crate::make::Zip;
 use crate::scene::{self, another_process, claim, event, failure, numbers, package, put_claim, stack, tick};
 use crate::stack::http::Fault;
 use crate::stack::lambda::InvocationError;
 use crate::stack::pipeline::{JobId, JobResult, Switches};
-use crate::stack::{DEADLINE, Stack, artifactory, pipeline};
+use crate::stack::{DEADLINE, REPOSITORY, Stack, artifactory, pipeline, s3};
 
 /// How long the invocations are that die: their leases must end within the test.
 const SHORT: Duration = Duration::from_millis(1_500);
@@ -65,6 +66,25 @@ async fn a_worker_that_is_killed_after_publishing_and_before_its_answer_is_succe
     assert_eq!(numbers(&resumed(&stack).await), [1, 0, 1, 0, 0, 0]);
     succeeded(&stack, &job);
     assert_eq!(stack.traffic.count(artifactory::SERVICE, &Method::PUT, ""), 1, "nothing is sent twice");
+}
+
+#[tokio::test]
+async fn what_a_dead_worker_stored_gets_its_properties_and_what_was_there_before_does_not() {
+    let stack = stack().await;
+    stack.publish(package("left", "1.0.0")).await;
+    let both = Zip::new().file("a/package.json", scene::manifest("left", "1.0.0"));
+    let both =
+        both.file("a/index.js", "module.exports = 1;\n").file("b/package.json", scene::manifest("right", "1.0.0"));
+    let job = stack.pipeline.queue(stack.action(both.bytes()).configuration("Properties", "team=a"));
+    dies_at(&stack, &job, artifactory::SERVICE, &Method::PUT, "/api/storage/", Fault::Delay(HELD)).await;
+    let team = |name| stack.artifactory.properties(REPOSITORY, &scene::path(name, "1.0.0")).remove("team");
+    assert_eq!((stack.stored().len(), team("right")), (2, None));
+    let _successor = another_process(&stack).await;
+    assert_eq!(numbers(&resumed(&stack).await), [1, 0, 1, 0, 0, 0]);
+    succeeded(&stack, &job);
+    assert_eq!((team("left"), team("right")), (None, Some(vec!["a".to_owned()])));
+    assert_eq!(scene::variables(&stack.pipeline.result(&job))["SkippedCount"], "1", "its own is not skipped");
+    assert_eq!(stack.traffic.count(artifactory::SERVICE, &Method::PUT, "/api/npm/npm-local/right"), 1, "stored once");
 }
 
 #[tokio::test]
@@ -200,6 +220,31 @@ async fn a_job_that_three_workers_died_on_is_not_tried_again() {
     let job = orphan(&stack, package("left", "1.0.0"), 3).await;
     assert_eq!(numbers(&tick(&stack).await), [1, 0, 1, 0, 0, 0]);
     succeeded(&stack, &job);
+}
+
+#[tokio::test]
+async fn a_job_that_kills_every_worker_is_reported() {
+    let stack = stack().await;
+    let job = stack.pipeline.queue(stack.action(package("left", "1.0.0")));
+    let artifact = format!("/BuildOutpu/{:07x}", 0);
+    stack.traffic.fault(s3::SERVICE, Some(Method::GET), &artifact, 0, usize::MAX, Fault::Delay(HELD));
+    // Three attempts, and the last look.
+    for death in 1..=4 {
+        let worker = another_process(&stack).await;
+        let killing = async {
+            stack.traffic.wait_for(s3::SERVICE, &Method::GET, &artifact, death).await;
+            worker.kill().await;
+        };
+        let until_it_is_killed = async { while stack.lambda.invoke(event("schedule.json"), SHORT).await.is_ok() {} };
+        tokio::join!(until_it_is_killed, killing);
+        assert_eq!(claim(&stack, &job).unwrap()["attempt"], death, "it leaves a claim");
+    }
+    let _survivor = another_process(&stack).await;
+    assert_eq!(numbers(&resumed(&stack).await), [1, 0, 0, 1, 0, 0]);
+    let (kind, message) = failure(stack.pipeline.result(&job));
+    assert!(kind == "JobFailed" && message.starts_with("4 attempts"), "{message}");
+    assert!(claim(&stack, &job).is_none());
+    assert_eq!(stack.traffic.count(s3::SERVICE, &Method::GET, &artifact), 4, "the survivor does not touch it");
 }
 
 #[tokio::test]
