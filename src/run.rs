@@ -119,6 +119,7 @@ pub async fn run(services: &Services, job: Job, effort: Effort, hold: &mut Hold<
         artifacts,
         deadline,
         progress,
+        resumed: hold.is_resumed(),
         stored: BTreeMap::new(),
         secret_was_reread: false,
         leash: Leash::default(),
@@ -137,6 +138,8 @@ struct Run<'a> {
     artifacts: Artifacts<'a>,
     deadline: Deadline,
     progress: Progress,
+    /// Whether an earlier attempt may have sent something.
+    resumed: bool,
     /// What this run stored, by the step's place in the plan: found again, it was not there before.
     stored: BTreeMap<usize, FileState>,
     secret_was_reread: bool,
@@ -205,7 +208,8 @@ impl Run<'_> {
 
     async fn sign_in(&self, action: &ActionConfig, credential: &Credential) -> Result<Registry, Stop> {
         let connection = Registry::connect(&self.services.http, &action.target.base, credential, self.deadline).await;
-        connection.map_err(|error| Stop::registry(error, None))
+        let connection = connection.map_err(|error| Stop::registry(error, None))?;
+        Ok(if self.resumed { connection.resumed() } else { connection })
     }
 
     /// Publishes; where the secret was rotated under us, once more with the new credential: what is done is found.
