@@ -80,6 +80,12 @@ crash-matrix: ## kill the function at every request of every scenario, and see t
 	cargo build --locked --quiet --bin $(NAME)
 	cargo run --locked --quiet --example crash_matrix -- "$(TARGET)/debug/$(NAME)" $(or $(STEP),1) $(SCENARIO)
 
+SEEDS ?= 0..1000
+
+.PHONY: simulate
+simulate: ## SEEDS=from..to: each seed decides on jobs, faults, deaths and clocks; says whether the invariants hold
+	cargo run --locked --quiet --profile simulate --example simulate -- $(SEEDS)
+
 $(VENV)/bin/cargo-lambda:
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check cargo-lambda==1.9.2

@@ -23,7 +23,7 @@ async fn main() -> ExitCode {
         Err(error) => Err(error.into()),
     };
     match worker {
-        Ok(worker) => serve(worker).await,
+        Ok(worker) => Box::pin(serve(worker)).await,
         Err(error) => Err(error),
     }
     .map_or_else(|error| log::fatal(&*error), |()| ExitCode::SUCCESS)

@@ -112,8 +112,16 @@ pub async fn run(services: &Services, job: Job, effort: Effort, hold: &mut Hold<
         return Ended::Failed(Box::new(Failure::DiedTooOften { attempts }), progress);
     }
     let artifacts = Artifacts::new(&services.aws, &services.pipeline, &job, services.settings.s3_path_style);
-    let mut run =
-        Run { services, job, artifacts, deadline, progress, secret_was_reread: false, leash: Leash::default() };
+    let mut run = Run {
+        services,
+        job,
+        artifacts,
+        deadline,
+        progress,
+        resumed: hold.is_resumed(),
+        secret_was_reread: false,
+        leash: Leash::default(),
+    };
     match Box::pin(run.publish(effort, hold)).await {
         Ok(published) => Ended::Published(published),
         Err(Stop::Unfinished) => Ended::Unfinished,
@@ -128,6 +136,8 @@ struct Run<'a> {
     artifacts: Artifacts<'a>,
     deadline: Deadline,
     progress: Progress,
+    /// Whether an earlier attempt may have sent something.
+    resumed: bool,
     secret_was_reread: bool,
     /// What may still read the artifacts ends with the run.
     leash: Leash,
@@ -194,7 +204,8 @@ impl Run<'_> {
 
     async fn sign_in(&self, action: &ActionConfig, credential: &Credential) -> Result<Registry, Stop> {
         let connection = Registry::connect(&self.services.http, &action.target.base, credential, self.deadline).await;
-        connection.map_err(|error| Stop::registry(error, None))
+        let connection = connection.map_err(|error| Stop::registry(error, None))?;
+        Ok(if self.resumed { connection.resumed() } else { connection })
     }
 
     /// Publishes; where the secret was rotated under us, once more with the new credential: what is done is found.

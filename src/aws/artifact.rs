@@ -101,8 +101,10 @@ impl<'a> Artifacts<'a> {
         loop {
             tried += 1;
             match get(self.client(artifact)?, artifact, deadline).await {
-                Err(ArtifactError::S3 { source, .. })
-                    if tried < TRIES && self.helps(&source, tried, deadline).await => {}
+                Err(ArtifactError::S3 { bucket, key, source }) if tried < TRIES => {
+                    let help = self.help(source, tried, deadline).await;
+                    help.map_err(|source| ArtifactError::S3 { bucket, key, source })?;
+                }
                 outcome => return outcome,
             }
         }
@@ -120,8 +122,10 @@ impl<'a> Artifacts<'a> {
             tried += 1;
             let key = self.encryption_key.clone();
             match put(self.client(artifact)?, artifact, bytes.clone(), key, deadline).await {
-                Err(ArtifactError::S3 { source, .. })
-                    if tried < TRIES && self.helps(&source, tried, deadline).await => {}
+                Err(ArtifactError::S3 { bucket, key, source }) if tried < TRIES => {
+                    let help = self.help(source, tried, deadline).await;
+                    help.map_err(|source| ArtifactError::S3 { bucket, key, source })?;
+                }
                 outcome => return outcome,
             }
         }
@@ -131,25 +135,22 @@ impl<'a> Artifacts<'a> {
         self.client.as_ref().ok_or_else(|| ArtifactError::NoCredentials(artifact.name.clone()))
     }
 
-    /// Whether the same call may do better: with fresh credentials, or simply a little later.
-    async fn helps(&mut self, error: &AwsError, tried: u32, deadline: Deadline) -> bool {
+    /// Does what lets the same call do better: gets fresh credentials, or waits a little. Where nothing helps, that is
+    /// the error; of credentials that have expired, why there are no fresh ones.
+    async fn help(&mut self, error: AwsError, tried: u32, deadline: Deadline) -> Result<(), AwsError> {
         match error.meaning {
-            Meaning::Expired => match self.pipeline.details(&self.job, deadline).await {
-                Ok(Some(Job { credentials: Some(credentials), .. })) => {
+            Meaning::Expired => match self.pipeline.details(&self.job, deadline).await? {
+                Some(Job { credentials: Some(credentials), .. }) => {
                     self.client = Some(client(self.config, &credentials, self.path_style));
-                    true
+                    Ok(())
                 }
-                Ok(_) => false,
-                Err(error) => {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "the job's credentials cannot be renewed");
-                    false
-                }
+                Some(_) | None => Err(error),
             },
             Meaning::Unavailable | Meaning::Throttled => {
                 tokio::time::sleep(PAUSE * tried).await;
-                true
+                Ok(())
             }
-            Meaning::Denied | Meaning::NotFound | Meaning::Condition | Meaning::Invalid => false,
+            Meaning::Denied | Meaning::NotFound | Meaning::Condition | Meaning::Invalid => Err(error),
         }
     }
 }

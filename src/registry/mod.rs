@@ -40,6 +40,7 @@ pub struct Registry {
     deadline: Deadline,
     session: Session,
     wire: Wire,
+    resumed: bool,
 }
 
 /// What went over a connection, for the report.
@@ -61,7 +62,13 @@ impl Registry {
     ) -> Result<Self, RegistryError> {
         let wire = Wire::new(http.client()?, http.pacing());
         let session = Session::open(&wire, base, credential, deadline).await?;
-        Ok(Self { base: base.clone(), deadline, session, wire })
+        Ok(Self { base: base.clone(), deadline, session, wire, resumed: false })
+    }
+
+    /// The same for a job of which an earlier attempt may have sent a part: a refusal can be the echo of that, even
+    /// where nothing is to be seen of it yet.
+    pub fn resumed(self) -> Self {
+        Self { resumed: true, ..self }
     }
 
     /// What went over the connection so far.

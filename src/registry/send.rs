@@ -55,7 +55,7 @@ impl Registry {
                 _ => {}
             }
             if calls_for_a_look(&failed) {
-                match self.look_after(repository, step, in_doubt, &budget).await? {
+                match self.look_after(repository, step, in_doubt || self.resumed, &budget).await? {
                     Found::Same(_) if in_doubt || failed.in_doubt => return Ok(Sent::Stored),
                     Found::Same(_) => return Ok(Sent::AlreadySame),
                     Found::Other { theirs, ours } => {
@@ -78,11 +78,11 @@ impl Registry {
         &self,
         repository: &RepoKey,
         step: &Step,
-        in_doubt: bool,
+        may_be_an_echo: bool,
         budget: &Budget,
     ) -> Result<Found, RegistryError> {
         let mut found = self.look_within(repository, step, budget).await?;
-        if in_doubt {
+        if may_be_an_echo {
             for pause in self.wire.pacing.polls {
                 if found != Found::Absent {
                     break;

@@ -210,6 +210,25 @@ async fn expired_credentials_of_a_job_are_replaced() {
 }
 
 #[tokio::test]
+async fn credentials_that_cannot_be_renewed_just_now_are_no_question_of_rights() {
+    let stack = stack().await;
+    let pause = Fault::Delay(Duration::from_millis(200));
+    stack.traffic.fault(secrets::SERVICE, None, "GetSecretValue", 0, 1, pause);
+    stack.traffic.fault(pipeline::SERVICE, None, "GetJobDetails", 0, 3, aws_error(500, "InternalFailure"));
+    let job = stack.pipeline.queue(stack.action(package("left", "1.0.0")));
+    stack.worker().await;
+    let ageing = async {
+        stack.traffic.wait_for(secrets::SERVICE, &Method::POST, "GetSecretValue", 1).await;
+        stack.pipeline.advance(Duration::from_mins(16));
+    };
+    let (answer, ()) = tokio::join!(tick(&stack), ageing);
+    assert_eq!(numbers(&answer), [0, 1, 0, 1, 0, 0], "{}", stack.logs().await);
+    let JobResult::Failed { r#type: kind, message, .. } = stack.pipeline.result(&job) else { panic!("{job} fails") };
+    assert_eq!(kind, "SystemUnavailable", "{message}");
+    assert!(message.contains("GetJobDetails failed: InternalFailure"), "{message}");
+}
+
+#[tokio::test]
 async fn a_job_that_does_not_fit_into_an_invocation_goes_on_in_the_next() {
     let stack = stack().await;
     let pause = Fault::Delay(Duration::from_secs(30));

@@ -26,6 +26,7 @@ mod registry;
 mod s3_emulator;
 mod scene;
 mod services;
+mod simulate;
 #[path = "../stack/mod.rs"]
 mod stack;
 mod verdaccio;

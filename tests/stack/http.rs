@@ -2,12 +2,13 @@
 //! requests to a handler, counts and records them in one [`Traffic`] shared by the whole stack, and
 //! applies the faults that a test has asked for.
 
+mod traffic;
+
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryFutureExt, stream};
@@ -18,8 +19,9 @@ use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
 use tokio::task::{JoinHandle, JoinSet};
+
+pub(crate) use self::traffic::{Disturbance, Fault, Moment, Seen, Traffic};
 
 /// What every handler answers with: a body that may be streamed.
 pub(crate) type Reply = hyper::Response<BoxBody<Bytes, BodyError>>;
@@ -68,182 +70,18 @@ pub(crate) fn json(status: u16, body: &serde_json::Value) -> Reply {
     reply(status, &[("content-type", "application/json")], body.to_string())
 }
 
-/// What happens to one request instead of, or around, its ordinary handling.
-#[derive(Debug, Clone)]
-pub(crate) enum Fault {
-    /// Answer with this and do not handle the request at all.
-    Answer { status: u16, headers: Vec<(String, String)>, body: String },
-    /// Close the connection before the request is handled: the server never saw it.
-    DropBefore,
-    /// Handle the request, then close the connection: the answer is lost.
-    DropAfter,
-    /// Handle the request and cut the answer's body after this many bytes.
-    Truncate(usize),
-    /// Wait before handling.
-    Delay(Duration),
-    /// Handle the request and send the answer, with this pause after its first bytes.
-    Stall { after: usize, pause: Duration },
-}
-
-/// The two moments around the handling of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Moment {
-    /// The service has not seen the request.
-    Before,
-    /// The service has done what it was asked for, and nobody has heard its answer.
-    After,
-}
-
-/// Something that happens once, at one request.
-struct Strike {
-    at: usize,
-    moment: Moment,
-    blow: Box<dyn Fn() + Send>,
-}
-
-impl std::fmt::Debug for Strike {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:?} request {}", self.moment, self.at)
-    }
-}
-
-/// One rule: which requests a fault applies to, and how often.
-#[derive(Debug)]
-struct Rule {
+/// The way to a service's handler, faults and records included, with or without a socket before it.
+#[derive(Clone)]
+pub(crate) struct Door {
     service: &'static str,
-    method: Option<Method>,
-    /// Matches where the path contains this, or the `X-Amz-Target` header ends with it.
-    what: String,
-    skip: usize,
-    times: usize,
-    fault: Fault,
+    traffic: Traffic,
+    handler: Arc<dyn Fn(Request) -> Handling + Send + Sync>,
 }
 
-/// A request as it was recorded.
-#[derive(Debug, Clone)]
-pub(crate) struct Seen {
-    pub(crate) service: &'static str,
-    pub(crate) request: Request,
-}
-
-/// Everything that went over the wire to any emulator of one stack, and the faults to come.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Traffic {
-    seen: Arc<Mutex<Vec<Seen>>>,
-    rules: Arc<Mutex<Vec<Rule>>>,
-    strike: Arc<Mutex<Option<Strike>>>,
-    changed: Arc<Notify>,
-}
-
-/// How long a test waits for a request that is about to come.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-impl Traffic {
-    /// Does `blow` once, before or after the request with this number (from 0; the Runtime API's own are not counted)
-    /// is handled. Whoever sent it gets no answer.
-    pub(crate) fn strike(&self, at: usize, moment: Moment, blow: impl Fn() + Send + 'static) {
-        let strike = Strike { at, moment, blow: Box::new(blow) };
-        *self.strike.lock().expect("no test panics while it holds this") = Some(strike);
+impl std::fmt::Debug for Door {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.service)
     }
-
-    /// How many requests there were so far, the Runtime API's own aside.
-    pub(crate) fn total(&self) -> usize {
-        let seen = self.seen.lock().expect("no test panics while it holds this");
-        seen.iter().filter(|seen| counts(seen.service)).count()
-    }
-
-    /// The strike that is due at the request with this number.
-    fn due(&self, number: Option<usize>) -> Option<Strike> {
-        let mut strike = self.strike.lock().expect("no test panics while it holds this");
-        strike.take_if(|strike| Some(strike.at) == number)
-    }
-
-    /// Applies `fault` to the next `times` requests of `service` whose path contains `what` (or whose
-    /// `X-Amz-Target` ends with it), after letting `skip` of them through.
-    pub(crate) fn fault(
-        &self,
-        service: &'static str,
-        method: Option<Method>,
-        what: &str,
-        skip: usize,
-        times: usize,
-        fault: Fault,
-    ) {
-        let rule = Rule { service, method, what: what.to_owned(), skip, times, fault };
-        self.rules.lock().expect("no test panics while it holds this").push(rule);
-    }
-
-    /// Every request so far, in the order of arrival.
-    pub(crate) fn seen(&self) -> Vec<Seen> {
-        self.seen.lock().expect("no test panics while it holds this").clone()
-    }
-
-    /// How many requests `service` has had whose method is `method` and whose path contains `what` (or
-    /// whose `X-Amz-Target` ends with it).
-    pub(crate) fn count(&self, service: &str, method: &Method, what: &str) -> usize {
-        self.seen()
-            .iter()
-            .filter(|seen| seen.service == service && seen.request.method == method && matches(&seen.request, what))
-            .count()
-    }
-
-    /// Waits until `service` has had so many requests of this kind (see [`Traffic::count`]).
-    pub(crate) async fn wait_for(&self, service: &str, method: &Method, what: &str, count: usize) {
-        let waiting = async {
-            loop {
-                let mut changed = std::pin::pin!(self.changed.notified());
-                changed.as_mut().enable();
-                if self.count(service, method, what) >= count {
-                    return;
-                }
-                changed.await;
-            }
-        };
-        let waited = tokio::time::timeout(PATIENCE, waiting).await;
-        assert!(waited.is_ok(), "{service} had no {count} requests {method} {what} after {PATIENCE:?}");
-    }
-
-    /// Writes a request down: its number among those that count, and the fault that it meets.
-    fn record(&self, service: &'static str, request: &Request) -> (Option<usize>, Option<Fault>) {
-        let number = self.number(service, request);
-        (number, self.fault_of(service, request))
-    }
-
-    fn number(&self, service: &'static str, request: &Request) -> Option<usize> {
-        let mut seen = self.seen.lock().expect("no test panics while it holds this");
-        let number = seen.iter().filter(|seen| counts(seen.service)).count();
-        seen.push(Seen { service, request: request.clone() });
-        drop(seen);
-        self.changed.notify_waiters();
-        counts(service).then_some(number)
-    }
-
-    fn fault_of(&self, service: &str, request: &Request) -> Option<Fault> {
-        let mut rules = self.rules.lock().expect("no test panics while it holds this");
-        for rule in rules.iter_mut() {
-            let applies = rule.service == service
-                && rule.method.as_ref().is_none_or(|method| *method == request.method)
-                && matches(request, &rule.what);
-            if !applies {
-                continue;
-            }
-            if rule.skip > 0 {
-                rule.skip -= 1;
-            } else if rule.times > 0 {
-                rule.times -= 1;
-                return Some(rule.fault.clone());
-            }
-        }
-        None
-    }
-}
-
-fn counts(service: &str) -> bool {
-    service != super::lambda::SERVICE
-}
-
-fn matches(request: &Request, what: &str) -> bool {
-    request.path.contains(what) || (!what.is_empty() && request.header("x-amz-target").ends_with(what))
 }
 
 /// A running server; dropping it stops it.
@@ -251,6 +89,7 @@ fn matches(request: &Request, what: &str) -> bool {
 pub(crate) struct Server {
     address: SocketAddr,
     task: JoinHandle<()>,
+    door: Door,
 }
 
 impl Server {
@@ -273,6 +112,8 @@ impl Server {
         let address = listener.local_addr().expect("a bound socket has an address");
         let handler: Arc<dyn Fn(Request) -> Handling + Send + Sync> =
             Arc::new(move |request| Box::pin(handler(request)));
+        let door = Door { service, traffic, handler };
+        let entrance = door.clone();
         let task = tokio::spawn(async move {
             // The connections end with this task, so a dropped server is gone for its clients as well.
             let mut connections = JoinSet::new();
@@ -282,11 +123,10 @@ impl Server {
                 };
                 while connections.try_join_next().is_some() {}
                 let _ = socket.set_nodelay(true);
-                let (handler, traffic) = (Arc::clone(&handler), traffic.clone());
+                door.traffic.moved();
+                let door = door.clone();
                 connections.spawn(async move {
-                    let service = hyper::service::service_fn(move |request| {
-                        answer(service, traffic.clone(), Arc::clone(&handler), request)
-                    });
+                    let service = hyper::service::service_fn(move |request| enter(door.clone(), request));
                     // A client that goes away in the middle is a test's business, not this server's.
                     let _ = hyper::server::conn::http1::Builder::new()
                         .timer(TokioTimer::new())
@@ -295,7 +135,12 @@ impl Server {
                 });
             }
         });
-        Self { address, task }
+        Self { address, task, door: entrance }
+    }
+
+    /// The way in without a socket.
+    pub(crate) fn door(&self) -> Door {
+        self.door.clone()
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -314,12 +159,7 @@ impl Drop for Server {
     }
 }
 
-async fn answer(
-    service: &'static str,
-    traffic: Traffic,
-    handler: Arc<dyn Fn(Request) -> Handling + Send + Sync>,
-    request: hyper::Request<Incoming>,
-) -> Result<Reply, BodyError> {
+async fn enter(door: Door, request: hyper::Request<Incoming>) -> Result<Reply, BodyError> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await?.to_bytes();
     let request = Request {
@@ -329,43 +169,80 @@ async fn answer(
         headers: parts.headers,
         body,
     };
-    let (number, fault) = traffic.record(service, &request);
-    if let Some(strike) = traffic.due(number) {
-        if strike.moment == Moment::After {
-            handler(request).await;
+    door.traffic.moved();
+    let outcome = door.call(request).await;
+    door.traffic.moved();
+    outcome
+}
+
+impl Door {
+    /// Answers a request as it is answered over the wire; an error is a lost connection.
+    pub(crate) async fn call(&self, request: Request) -> Result<Reply, BodyError> {
+        let (place, number) = self.traffic.record(self.service, &request);
+        if let Some(strike) = self.traffic.due(number) {
+            if strike.moment == Moment::After {
+                self.handle(place, request).await;
+            }
+            (strike.blow)();
+            return Err("whoever asked is gone".into());
         }
-        (strike.blow)();
-        return Err("whoever asked is gone".into());
+        let rule = self.traffic.fault_of(self.service, &request);
+        let Disturbance { delay, fault, blow } = self.traffic.disturbance(self.service, &request);
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
+        if let Some((moment, blow)) = blow {
+            if moment == Moment::After {
+                self.handle(place, request).await;
+            }
+            blow();
+            return Err("whoever asked is gone".into());
+        }
+        self.answer(place, request, rule.or(fault)).await
     }
-    match fault {
-        None => Ok(handler(request).await),
-        Some(Fault::Answer { status, headers, body }) => {
-            let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-            Ok(reply(status, &headers, body))
-        }
-        Some(Fault::DropBefore) => Err("dropped before the request was handled".into()),
-        Some(Fault::DropAfter) => {
-            handler(request).await;
-            Err("dropped after the request was handled".into())
-        }
-        Some(Fault::Delay(wait)) => {
-            tokio::time::sleep(wait).await;
-            Ok(handler(request).await)
-        }
-        Some(Fault::Truncate(keep)) => {
-            in_two(handler(request).await, keep, |_| async {
-                // Without a pause hyper learns of the end before it has sent anything.
-                tokio::task::yield_now().await;
-                Err("cut here".into())
-            })
-            .await
-        }
-        Some(Fault::Stall { after, pause }) => {
-            in_two(handler(request).await, after, move |rest| async move {
-                tokio::time::sleep(pause).await;
-                Ok(rest)
-            })
-            .await
+
+    async fn handle(&self, place: usize, request: Request) -> Reply {
+        let reply = (self.handler)(request).await;
+        self.traffic.handled(place, reply.status().as_u16());
+        reply
+    }
+
+    async fn answer(&self, place: usize, request: Request, fault: Option<Fault>) -> Result<Reply, BodyError> {
+        match fault {
+            None => Ok(self.handle(place, request).await),
+            Some(Fault::Answer { status, headers, body }) => {
+                let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+                Ok(reply(status, &headers, body))
+            }
+            Some(Fault::DropBefore) => Err("dropped before the request was handled".into()),
+            Some(Fault::DropAfter) => {
+                self.handle(place, request).await;
+                Err("dropped after the request was handled".into())
+            }
+            Some(Fault::Delay(wait)) => {
+                tokio::time::sleep(wait).await;
+                Ok(self.handle(place, request).await)
+            }
+            Some(Fault::Late(wait)) => {
+                let reply = self.handle(place, request).await;
+                tokio::time::sleep(wait).await;
+                Ok(reply)
+            }
+            Some(Fault::Truncate(keep)) => {
+                in_two(self.handle(place, request).await, keep, |_| async {
+                    // Without a pause hyper learns of the end before it has sent anything.
+                    tokio::task::yield_now().await;
+                    Err("cut here".into())
+                })
+                .await
+            }
+            Some(Fault::Stall { after, pause }) => {
+                in_two(self.handle(place, request).await, after, move |rest| async move {
+                    tokio::time::sleep(pause).await;
+                    Ok(rest)
+                })
+                .await
+            }
         }
     }
 }

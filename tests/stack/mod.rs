@@ -24,6 +24,7 @@ pub(crate) mod prefix;
 pub(crate) mod project;
 pub(crate) mod s3;
 pub(crate) mod secrets;
+pub(crate) mod simulate;
 pub(crate) mod vault;
 
 use std::path::{Path, PathBuf};

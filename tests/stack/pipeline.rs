@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use self::rules::{AcknowledgeJob, GetJobDetails, PollForJobs, PutJobFailureResult, PutJobSuccessResult, Ruled};
 use self::table::{Job, Table};
 use super::aws::{self, ACCOUNT, Refusal, Service};
-use super::http::{Request, Server, Traffic};
+use super::http::{Door, Request, Server, Traffic};
 use super::vault::Vault;
 
 pub(crate) use self::spec::{ActionType, Artifact, JobId, JobSpec};
@@ -62,6 +62,11 @@ impl CodePipeline {
         })
         .await;
         Self { server, shared }
+    }
+
+    /// The way in without a socket.
+    pub(crate) fn door(&self) -> Door {
+        self.server.door()
     }
 
     pub(crate) fn url(&self) -> String {
@@ -134,9 +139,20 @@ impl CodePipeline {
         self.shared.with(id, |job| job.answers_accepted)
     }
 
+    /// Whether the job's answer was taken although nobody had acknowledged it (see [`EarlyResult::Accepted`]).
+    pub(crate) fn answered_early(&self, id: &JobId) -> bool {
+        self.shared.with(id, |job| job.answered_in.is_some_and(|state| state != JobState::InProgress))
+    }
+
     /// Stops the execution and abandons its action: results are taken from now on, without effect.
     pub(crate) fn abandon(&self, id: &JobId) {
         self.shared.with(id, |job| job.abandoned = true);
+        self.shared.changed.notify_waiters();
+    }
+
+    /// A worker that is not ours acknowledges the job, whoever it was offered to, and answers it some other day.
+    pub(crate) fn seize(&self, id: &JobId) {
+        self.shared.with(id, Job::seize);
         self.shared.changed.notify_waiters();
     }
 

@@ -63,17 +63,30 @@ fn add(zip: &mut ZipWriter<Cursor<Vec<u8>>>, path: &str, mode: u32, content: &[u
 
 /// A build that hands over a ready archive, as `npm pack` makes it.
 pub(crate) fn ready(name: &str, version: &str) -> Vec<u8> {
-    let manifest = format!("{{\"name\":\"{name}\",\"version\":\"{version}\"}}");
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    add(&mut zip, &format!("{name}-{version}.tgz"), 0o644, &archive(name, version, ""));
+    zip.finish().expect("a zip in memory can be finished").into_inner()
+}
+
+/// A zip of these files, each with mode 0644.
+pub(crate) fn of_files(files: &[(String, Vec<u8>)]) -> Vec<u8> {
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    for (path, content) in files {
+        add(&mut zip, path, 0o644, content);
+    }
+    zip.finish().expect("a zip in memory can be finished").into_inner()
+}
+
+/// The archive of a package that is nothing but its manifest, with this description.
+pub(crate) fn archive(name: &str, version: &str, description: &str) -> Vec<u8> {
+    let manifest = format!("{{\"name\":\"{name}\",\"version\":\"{version}\",\"description\":\"{description}\"}}");
     let mut tar = tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default()));
     let mut header = tar::Header::new_ustar();
     header.set_size(manifest.len() as u64);
     header.set_mode(0o644);
     tar.append_data(&mut header, "package/package.json", manifest.as_bytes()).expect("a tar in memory can be written");
     let gzip = tar.into_inner().expect("a tar in memory can be finished");
-    let tgz = gzip.finish().expect("a gzip in memory can be finished");
-    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
-    add(&mut zip, &format!("{name}-{version}.tgz"), 0o644, &tgz);
-    zip.finish().expect("a zip in memory can be finished").into_inner()
+    gzip.finish().expect("a gzip in memory can be finished")
 }
 
 /// A private root with these packages in version 1.0.0 as its workspaces.

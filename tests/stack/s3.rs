@@ -13,7 +13,7 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 
 pub(crate) use access::{FUNCTION_ACCESS_KEY_ID, FUNCTION_SECRET_ACCESS_KEY};
 
-use super::http::{self, Reply, Request, Server, Traffic};
+use super::http::{self, Door, Reply, Request, Server, Traffic};
 use super::vault::Vault;
 use access::Guard;
 use store::{Operations, Store};
@@ -71,6 +71,11 @@ impl S3 {
         let service = builder.build();
         let server = Server::start_on(port, SERVICE, traffic, move |request| answer(service.clone(), request)).await;
         Self { server, store }
+    }
+
+    /// The way in without a socket.
+    pub(crate) fn door(&self) -> Door {
+        self.server.door()
     }
 
     /// `http://127.0.0.1:PORT`; clients address buckets by path.

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::aws::{self, ACCOUNT, REGION, Refusal, Service};
-use super::http::{Request, Server, Traffic};
+use super::http::{Door, Request, Server, Traffic};
 use super::vault::Vault;
 
 /// The name of this service in [`Traffic`].
@@ -91,6 +91,11 @@ impl SecretsManager {
         })
         .await;
         Self { server, shared }
+    }
+
+    /// The way in without a socket.
+    pub(crate) fn door(&self) -> Door {
+        self.server.door()
     }
 
     pub(crate) fn url(&self) -> String {

@@ -5,20 +5,30 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// How long the credentials of a job live.
+use tokio::time::Instant;
+
+/// How long the credentials of a job live, unless a test says otherwise.
 pub(crate) const LIFETIME: Duration = Duration::from_mins(15);
 
 /// The time of the whole stack: the real time and what a test has advanced it by. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Clock {
     advanced: Arc<Mutex<Duration>>,
+    /// Where time is the runtime's own: a moment of it, and the time at it.
+    paused: Option<(Instant, SystemTime)>,
 }
 
 impl Clock {
+    /// The runtime's own time, which may be paused, from this moment on.
+    pub(crate) fn of_runtime(now: SystemTime) -> Self {
+        Self { advanced: Arc::default(), paused: Some((Instant::now(), now)) }
+    }
+
     /// Now, by this clock.
     #[expect(clippy::disallowed_methods, reason = "this is the stack's clock; the crate's own is not imported here")]
     pub(crate) fn now(&self) -> SystemTime {
-        SystemTime::now() + *self.lock()
+        let now = self.paused.map_or_else(SystemTime::now, |(since, then)| then + since.elapsed());
+        now + *self.lock()
     }
 
     /// Seconds since the epoch, as AWS writes its timestamps.
@@ -73,6 +83,7 @@ pub(crate) struct Vault {
 #[derive(Debug, Default)]
 struct Issued {
     count: u64,
+    lifetime: Option<Duration>,
     sessions: HashMap<String, Session>,
 }
 
@@ -87,6 +98,11 @@ impl Vault {
         &self.clock
     }
 
+    /// How long the credentials live that are issued from now on.
+    pub(crate) fn live_for(&self, lifetime: Duration) {
+        self.lock().lifetime = Some(lifetime);
+    }
+
     /// Issues a new session, different from all before, that ends after [`LIFETIME`].
     pub(crate) fn issue(&self, may_read: Vec<(String, String)>, may_write: Vec<(String, String)>) -> Session {
         let mut issued = self.lock();
@@ -99,7 +115,7 @@ impl Vault {
             session_token: format!("IQoJb3JpZ2luX2Vj//stack+session/{count:06}=="),
             may_read,
             may_write,
-            expires: self.clock.now() + LIFETIME,
+            expires: self.clock.now() + issued.lifetime.unwrap_or(LIFETIME),
         };
         issued.sessions.insert(session.access_key_id.clone(), session.clone());
         session

@@ -100,6 +100,8 @@ pub(super) struct Job {
     answer: Option<Answer>,
     next: Option<JobId>,
     pub(super) answers_accepted: usize,
+    /// The state in which it got its answer.
+    pub(super) answered_in: Option<JobState>,
     pub(super) abandoned: bool,
     pub(super) forgiven: bool,
 }
@@ -142,6 +144,7 @@ impl Table {
             answer: None,
             next: None,
             answers_accepted: 0,
+            answered_in: None,
             abandoned: false,
             forgiven: false,
         });
@@ -289,6 +292,7 @@ impl Table {
         };
         job.answers_accepted += 1;
         if first {
+            job.answered_in = Some(job.state);
             job.state = state;
             job.answer = Some(answer);
         }
@@ -310,6 +314,15 @@ impl Job {
     fn settle(&mut self, now: SystemTime, action_timeout: std::time::Duration) {
         if !self.state.is_over() && now >= self.action_started + action_timeout {
             self.state = JobState::TimedOut;
+        }
+    }
+
+    /// Another worker acknowledges it with a nonce of its own.
+    pub(super) fn seize(&mut self) {
+        if !self.state.is_over() {
+            self.state = JobState::InProgress;
+            self.nonce = Some("0".to_owned());
+            self.forgiven = true;
         }
     }
 

@@ -1,0 +1,48 @@
+//! The simulation: a seed decides on jobs, packages, services' switches, faults, deaths and clocks; all of it runs in
+//! this process, in a time that jumps, and a short model says what must hold at the end. The same seed runs the same
+//! way again.
+
+mod draw;
+mod model;
+mod process;
+mod slot;
+mod time;
+mod weather;
+mod world;
+
+use std::sync::{Mutex, MutexGuard};
+
+use self::draw::Fate;
+use self::world::World;
+use super::http::Traffic;
+
+/// What one seed came to.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) requests: usize,
+    pub(crate) deaths: usize,
+    /// Ticks of the schedule from the end of the last dead invocation's lease to the last answer.
+    pub(crate) ticks: u32,
+    /// What happened, line by line, where that was asked for or an invariant is broken.
+    pub(crate) story: String,
+    pub(crate) verdict: Result<(), String>,
+}
+
+/// Runs one seed.
+pub(crate) fn run(seed: u64) -> Told {
+    // The library's own dice: owners of claims, jitter of pauses.
+    fastrand::seed(seed);
+    let traffic = Traffic::default();
+    time::run(traffic.movement(), async {
+        let world = World::begin(Fate::of(seed), traffic).await;
+        let lived = world.live().await;
+        let verdict = lived.and_then(|()| model::judge(&world));
+        let told = world.tell(verdict);
+        world.end();
+        told
+    })
+}
+
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().expect("nobody panics while holding this")
+}

@@ -1,0 +1,120 @@
+//! A place for processes of the function, one after the other: each takes invocations until it dies.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use codepipeline_artifactory::deadline::{Clock, Deadline};
+use codepipeline_artifactory::settings::Settings;
+use codepipeline_artifactory::trigger::Trigger;
+use codepipeline_artifactory::worker::{Invocation, Worker};
+use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
+
+use super::lock;
+use super::process::{self, Doors};
+use super::world::{BEGINNING, World};
+use crate::stack::aws::ACCOUNT;
+use crate::stack::{JOURNAL, SECRET};
+
+/// An invocation that is running: how to kill it, and when it ends by itself.
+pub(super) struct Running {
+    killed: Arc<Notify>,
+    ends: Instant,
+}
+
+impl World {
+    /// A place for one process at a time: takes invocations, and a new process after each death.
+    pub(super) async fn slot(
+        self: Arc<Self>,
+        slot: usize,
+        woken: Arc<tokio::sync::Mutex<mpsc::UnboundedReceiver<Trigger>>>,
+    ) {
+        let clock = self.clock_of(slot);
+        let mut warm: Option<(usize, Worker)> = None;
+        loop {
+            let Some(trigger) = woken.lock().await.recv().await else { return };
+            let (number, worker) = warm.take().unwrap_or_else(|| self.process());
+            let ends = Instant::now() + self.fate.deadline;
+            let invocation = Invocation {
+                request_id: format!("run-{number}-{}", self.elapsed().as_millis()),
+                account: Some(ACCOUNT.to_owned()),
+                deadline: Deadline::of_invocation(self.epoch_millis(self.fate.deadline), clock),
+            };
+            let killed = Arc::new(Notify::new());
+            lock(&self.running).insert(number, Running { killed: Arc::clone(&killed), ends });
+            self.note(format!("process {number} is woken: {trigger:?}"));
+            tokio::select! {
+                biased;
+                () = killed.notified() => self.died(ends, false),
+                () = tokio::time::sleep_until(ends) => {
+                    self.note(format!("process {number} runs into its deadline"));
+                    self.died(ends, self.fate.clocks[slot] == 0);
+                }
+                ended = worker.tick(&trigger, &invocation) => {
+                    self.note(format!("process {number} is done: {ended:?}"));
+                    warm = Some((number, worker));
+                }
+            }
+            lock(&self.running).remove(&number);
+        }
+    }
+
+    fn process(&self) -> (usize, Worker) {
+        let number = {
+            let mut processes = lock(&self.processes);
+            *processes += 1;
+            *processes
+        };
+        let doors = Doors { pipeline: self.pipeline.door(), secrets: self.secrets.door(), s3: self.s3.door() };
+        let jobs_in_flight = self.fate.jobs_in_flight.to_string();
+        let platform = self.artifactory.platform_url();
+        let settings = Settings::read(|name| {
+            let value = match name {
+                "JOURNAL_BUCKET" => JOURNAL,
+                "DEFAULT_SECRET_ID" => SECRET,
+                "ARTIFACTORY_URL" => &platform,
+                "ALLOW_HTTP" => "true",
+                "JOBS_IN_FLIGHT" => &jobs_in_flight,
+                "AWS_ENDPOINT_URL" => "http://aws.simulated",
+                _ => return None,
+            };
+            Some(value.to_owned())
+        });
+        let settings = settings.expect("these settings are right");
+        let region = format!("simulated-{}", self.fate.seed);
+        (number, process::start(number, &region, doors, settings))
+    }
+
+    /// A clock that may be off as long as there is trouble, and is set right with its end.
+    fn clock_of(&self, slot: usize) -> Clock {
+        let set_right = u32::try_from(self.fate.trouble_ends.as_millis()).unwrap_or(u32::MAX);
+        Clock::Runtime { millis: BEGINNING * 1_000, since: self.start, off: self.fate.clocks[slot], set_right }
+    }
+
+    fn epoch_millis(&self, from_now: Duration) -> u64 {
+        let since = (self.clock.now() + from_now).duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Who dies: the sender of a request, or, where it is not known, whoever has run longest.
+    pub(super) fn running(&self, sender: &str) -> Option<usize> {
+        let running = lock(&self.running);
+        match sender.parse() {
+            Ok(number) => running.contains_key(&number).then_some(number),
+            Err(_) => running.keys().next().copied(),
+        }
+    }
+
+    pub(super) fn kill(&self, number: usize) {
+        if let Some(running) = lock(&self.running).get(&number) {
+            running.killed.notify_one();
+        }
+    }
+
+    fn died(&self, ends: Instant, in_vain: bool) {
+        let mut troubles = lock(&self.troubles);
+        troubles.deaths += 1;
+        troubles.ran_out += usize::from(in_vain);
+        troubles.lease = troubles.lease.max(Some(ends));
+    }
+}

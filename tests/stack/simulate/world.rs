@@ -1,0 +1,285 @@
+//! Everything that one seed is about: the services, the jobs, what happens when, and what went wrong.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, UNIX_EPOCH};
+
+use codepipeline_artifactory::trigger::Trigger;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::draw::{Fate, Work};
+use super::slot::Running;
+use super::weather::{self, Weather};
+use super::{Told, lock, model, process};
+use crate::stack::artifactory::{Artifactory, Permission, Repository, StoredFile, User};
+use crate::stack::http::{Disturbance, Fault, Traffic};
+use crate::stack::pipeline::{CodePipeline, JobId, JobResult, JobSpec};
+use crate::stack::s3::{self, FUNCTION_SECRET_ACCESS_KEY, S3};
+use crate::stack::secrets::SecretsManager;
+use crate::stack::vault::{self, Vault};
+use crate::stack::{ARTIFACTS, JOURNAL, PASSWORD, REPOSITORY, SECRET, USER, artifactory};
+
+/// How many ticks of the schedule everything may take to be answered, once nothing goes wrong any more and the last
+/// lease is over.
+const TICKS: u32 = 12;
+/// The schedule's period.
+const PERIOD: Duration = Duration::from_mins(1);
+/// The moment at which every simulation begins, in seconds since 1970.
+pub(super) const BEGINNING: u64 = 1_795_000_000;
+const NEW_PASSWORD: &str = "a new password, as good as the old";
+
+/// What went wrong so far.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Troubles {
+    pub(super) faults: bool,
+    pub(super) faults_in_journal: usize,
+    pub(super) denials: bool,
+    pub(super) deaths: usize,
+    /// Invocations that ran into their deadline although their clock was right.
+    pub(super) ran_out: usize,
+    /// The end of the last lease of a dead invocation.
+    pub(super) lease: Option<Instant>,
+}
+
+/// Everything that one seed is about.
+pub(super) struct World {
+    pub(super) fate: Fate,
+    pub(super) start: Instant,
+    pub(super) clock: vault::Clock,
+    pub(super) traffic: Traffic,
+    pub(super) vault: Vault,
+    pub(super) pipeline: CodePipeline,
+    pub(super) secrets: SecretsManager,
+    pub(super) s3: S3,
+    pub(super) artifactory: Artifactory,
+    pub(super) before: Vec<StoredFile>,
+    pub(super) jobs: Mutex<BTreeMap<usize, JobId>>,
+    pub(super) running: Mutex<BTreeMap<usize, Running>>,
+    pub(super) troubles: Mutex<Troubles>,
+    pub(super) notes: Mutex<Vec<(Instant, String)>>,
+    pub(super) processes: Mutex<usize>,
+}
+
+enum Act {
+    Queue(usize),
+    Event,
+    Schedule,
+    NewPassword,
+    NewSecret,
+    RevokeTokens,
+}
+
+impl World {
+    pub(super) async fn begin(fate: Fate, traffic: Traffic) -> Arc<Self> {
+        let clock = vault::Clock::of_runtime(UNIX_EPOCH + Duration::from_secs(BEGINNING));
+        let vault = Vault::new(clock.clone());
+        vault.live_for(fate.credentials_live);
+        let artifactory = Artifactory::start(traffic.clone(), clock.clone()).await;
+        artifactory.repository(Repository::local(REPOSITORY, "npm"));
+        artifactory.user(User::new(USER, PASSWORD).may(REPOSITORY, &[Permission::Read, Permission::Deploy]));
+        for (path, content) in fate.jobs.iter().filter_map(Work::existing) {
+            artifactory.put_file(REPOSITORY, &path, content);
+        }
+        // Only now: what was there before is in every index.
+        artifactory.switch(|switches| *switches = fate.artifactory.clone());
+        let s3 = S3::start(traffic.clone(), vault.clone(), JOURNAL).await;
+        s3.create_bucket(ARTIFACTS);
+        s3.switch(|behaviour| {
+            behaviour.conflicts = fate.conflicts;
+            behaviour.delete_of_missing = fate.delete_of_missing;
+        });
+        let secrets = SecretsManager::start(traffic.clone(), vault.clone()).await;
+        secrets.put(SECRET, &secret(PASSWORD));
+        let world = Arc::new(Self {
+            pipeline: CodePipeline::start_with(traffic.clone(), vault.clone(), fate.pipeline.clone()).await,
+            before: artifactory.files(REPOSITORY),
+            fate,
+            start: Instant::now(),
+            clock,
+            traffic,
+            vault,
+            secrets,
+            s3,
+            artifactory,
+            jobs: Mutex::default(),
+            running: Mutex::default(),
+            troubles: Mutex::default(),
+            notes: Mutex::default(),
+            processes: Mutex::default(),
+        });
+        let mut weather = Weather::of(&world);
+        world.traffic.disturb(move |service, request| weather.meet(service, request));
+        world
+    }
+
+    /// Lets everything happen, until all is answered or the time for it is over.
+    pub(super) async fn live(self: &Arc<Self>) -> Result<(), String> {
+        let (wake, woken) = mpsc::unbounded_channel();
+        let woken = Arc::new(tokio::sync::Mutex::new(woken));
+        let slots: Vec<_> = (0..self.fate.processes)
+            .map(|slot| tokio::spawn(Arc::clone(self).slot(slot, Arc::clone(&woken))))
+            .collect();
+        let mut ended = false;
+        for (at, act) in self.agenda() {
+            tokio::time::sleep_until(self.start + at).await;
+            match act {
+                Act::Queue(number) => self.queue(number),
+                Act::Event => drop(wake.send(Trigger::ActionStarted { pipeline: None })),
+                Act::Schedule => {
+                    if self.is_over() {
+                        ended = true;
+                        break;
+                    }
+                    drop(wake.send(Trigger::Schedule));
+                }
+                Act::NewPassword => {
+                    let may = [Permission::Read, Permission::Deploy];
+                    self.artifactory.user(User::new(USER, NEW_PASSWORD).may(REPOSITORY, &may));
+                    self.note("Artifactory wants the new password".to_owned());
+                }
+                Act::NewSecret => {
+                    self.secrets.put(SECRET, &secret(NEW_PASSWORD));
+                    self.note("the secret holds the new password".to_owned());
+                }
+                Act::RevokeTokens => {
+                    self.artifactory.revoke_all_tokens();
+                    self.note("all tokens are revoked".to_owned());
+                }
+            }
+        }
+        slots.iter().for_each(tokio::task::JoinHandle::abort);
+        if ended { Ok(()) } else { Err(format!("I1, I5: not all is answered {TICKS} ticks after the last trouble")) }
+    }
+
+    fn agenda(&self) -> Vec<(Duration, Act)> {
+        let fate = &self.fate;
+        let mut agenda = Vec::new();
+        for (number, work) in fate.jobs.iter().enumerate() {
+            agenda.push((work.queued, Act::Queue(number)));
+            agenda.extend(work.events.iter().map(|at| (*at, Act::Event)));
+        }
+        if let Some(rotation) = fate.rotation {
+            agenda.push((rotation.at, Act::NewPassword));
+            agenda.push((rotation.at + rotation.lag, Act::NewSecret));
+        }
+        agenda.extend(fate.tokens_revoked.map(|at| (at, Act::RevokeTokens)));
+        // The last job comes after two minutes at most; an invocation whose clock is off may believe in a minute more.
+        let trouble = fate.trouble_ends.max(PERIOD * 2) + fate.deadline.max(PERIOD) + PERIOD * TICKS;
+        let schedule = (0..).map(|tick| fate.first_schedule + PERIOD * tick).take_while(|at| *at <= trouble);
+        agenda.extend(schedule.map(|at| (at, Act::Schedule)));
+        agenda.sort_by_key(|(at, _)| *at);
+        agenda
+    }
+
+    fn queue(&self, number: usize) {
+        let work = &self.fate.jobs[number];
+        let spec = JobSpec::new("web")
+            .configuration("TypeOfArtifact", "npm")
+            .configuration("RepoKey", REPOSITORY)
+            .configuration("ArtifactoryHost", &self.artifactory.platform_url());
+        let key = format!("web/BuildOutpu/{number:07x}");
+        self.s3.put(ARTIFACTS, &key, work.artifact());
+        let mut spec = spec.input("BuildOutput", ARTIFACTS, &key);
+        if work.output {
+            spec = spec.output("Report", ARTIFACTS, &format!("web/Report/{number:07x}"));
+        }
+        let id = self.pipeline.queue(spec);
+        self.note(format!("{id} is queued: {work:?}"));
+        lock(&self.jobs).insert(number, id);
+    }
+
+    fn is_over(&self) -> bool {
+        let jobs = self.jobs();
+        self.elapsed() >= self.fate.trouble_ends
+            && jobs.len() == self.fate.jobs.len()
+            && jobs
+                .iter()
+                .all(|(work, job)| work.seized || !matches!(self.pipeline.result(job), JobResult::Pending { .. }))
+            && lock(&self.running).is_empty()
+            && self.s3.keys(JOURNAL, "").is_empty()
+    }
+
+    pub(super) fn elapsed(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    pub(super) fn note(&self, text: String) {
+        lock(&self.notes).push((Instant::now(), text));
+    }
+
+    pub(super) fn struck(&self, service: &str, fault: &Fault) {
+        let mut troubles = lock(&self.troubles);
+        troubles.faults = true;
+        troubles.faults_in_journal += usize::from(service == s3::SERVICE);
+        let denied = matches!(fault, Fault::Answer { status: 401 | 403, .. });
+        troubles.denials |= denied && service == artifactory::SERVICE;
+    }
+
+    pub(super) fn troubles(&self) -> Troubles {
+        *lock(&self.troubles)
+    }
+
+    pub(super) fn before(&self) -> &[StoredFile] {
+        &self.before
+    }
+
+    pub(super) fn jobs(&self) -> Vec<(Work, JobId)> {
+        lock(&self.jobs).iter().map(|(number, id)| (self.fate.jobs[*number].clone(), id.clone())).collect()
+    }
+
+    pub(super) fn seizable(&self, id: &str) -> Option<JobId> {
+        let found = self.jobs().into_iter().find(|(work, job)| work.seized && job.as_str() == id);
+        found.map(|(_, job)| job)
+    }
+
+    /// Whether another job has other content under the same name and version.
+    pub(super) fn rivals(&self, work: &Work) -> bool {
+        self.fate.jobs.iter().any(|other| other.name == work.name && other.variant != work.variant)
+    }
+
+    pub(super) fn kept_secret(&self) -> Vec<String> {
+        let sessions = self.vault.sessions().into_iter().flat_map(|it| [it.secret_access_key, it.session_token]);
+        let own = [PASSWORD, NEW_PASSWORD, FUNCTION_SECRET_ACCESS_KEY].map(str::to_owned);
+        self.artifactory.token_values().into_iter().chain(sessions).chain(own).collect()
+    }
+
+    pub(super) fn tell(&self, verdict: Result<(), String>) -> Told {
+        let troubles = self.troubles();
+        let last = self.jobs().iter().flat_map(|(_, job)| model::answers(self, job)).map(|seen| seen.at).max();
+        let ticks = match (troubles.lease, last) {
+            (Some(lease), Some(last)) => {
+                let waited = last.saturating_duration_since(lease);
+                u32::try_from(waited.as_millis().div_ceil(PERIOD.as_millis())).unwrap_or(u32::MAX)
+            }
+            _ => 0,
+        };
+        let story = if verdict.is_err() { self.story() } else { String::new() };
+        Told { requests: self.traffic.total(), deaths: troubles.deaths, ticks, story, verdict }
+    }
+
+    fn story(&self) -> String {
+        let mut lines = vec![(self.start, format!("{:#?}", self.fate))];
+        lines.extend(lock(&self.notes).iter().cloned());
+        lines.extend(self.traffic.seen().into_iter().map(|seen| {
+            let process = seen.request.header(process::PROCESS);
+            let status = seen.status.map_or_else(|| "not handled".to_owned(), |status| status.to_string());
+            (seen.at, format!("  {process:>2} {} {} -> {status}", seen.service, weather::name(&seen.request)))
+        }));
+        lines.sort_by_key(|(at, _)| *at);
+        let line = |(at, text): (Instant, String)| format!("{:>8} {text}\n", (at - self.start).as_millis());
+        lines.into_iter().map(line).collect()
+    }
+
+    /// Takes the world apart: the traffic holds what holds it.
+    pub(super) fn end(&self) {
+        self.traffic.disturb(|_, _| Disturbance::default());
+        for job in self.pipeline.jobs() {
+            self.pipeline.forgive(&job);
+        }
+    }
+}
+
+fn secret(password: &str) -> String {
+    serde_json::json!({ "username": USER, "password": password }).to_string()
+}
