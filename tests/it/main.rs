@@ -21,6 +21,7 @@ mod npm_client;
 mod npm_jobs;
 mod npm_pack;
 mod npm_publish;
+mod panics;
 mod refusals;
 mod registry;
 mod s3_emulator;
