@@ -10,6 +10,7 @@ mod artifactory_emulator;
 mod claims;
 mod crash;
 mod credentials;
+mod cuts;
 mod documents;
 mod jobs;
 mod journal;
@@ -29,4 +30,5 @@ mod scene;
 mod services;
 #[path = "../stack/mod.rs"]
 mod stack;
+mod time;
 mod verdaccio;
