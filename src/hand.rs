@@ -18,6 +18,9 @@ use crate::report::FailureReport;
 use crate::run::{Effort, Ended, Services, run};
 use crate::settings::ActionType;
 
+#[cfg(panic = "abort")]
+compile_error!("a panic must unwind, or one job's bug takes its neighbours along: build with panic = \"unwind\"");
+
 /// How many packages the line of the log that ends a job names.
 const SHOWN: usize = 20;
 

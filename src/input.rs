@@ -29,7 +29,11 @@ pub async fn plan(
         let source = source.map_err(|source| Failure::Input { artifact: input.name.clone(), source })?;
         sources.push((input.clone(), leash.hold(source)));
     }
-    let action = action.clone();
+    planned(sources, action.clone()).await
+}
+
+/// The plan, made on a thread of its own. Where that panics it is a bug of ours, and this job's failure alone.
+async fn planned(sources: Vec<(ArtifactLocation, Arc<dyn ReadAt>)>, action: ActionConfig) -> Result<Plan, Failure> {
     let planning = tokio::task::spawn_blocking(move || {
         let packages = packages(sources, &action)?;
         Ok(Plan::new(packages, &action.target)?)
@@ -70,4 +74,45 @@ fn open(source: Arc<dyn ReadAt>, input: &ArtifactLocation) -> Result<Archive, Ar
     let archive = [".tgz", ".tar.gz"].iter().any(|suffix| object.to_ascii_lowercase().ends_with(suffix));
     let alone = if archive { object.to_owned() } else { format!("{object}.tgz") };
     Archive::open(source, &input.name, &alone)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::archive::source::Memory;
+    use crate::job::{Configuration, PipelineRun};
+    use crate::kind::Kind;
+    use crate::package::Target;
+
+    /// A type with a bug in it.
+    struct Broken;
+
+    impl Kind for Broken {
+        fn name(&self) -> &'static str {
+            "broken"
+        }
+
+        fn plan(&self, _: &Archive, _: &Target) -> Result<Vec<PackagePlan>, PackageError> {
+            panic!("a bug")
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_over_planning_is_a_failure_of_the_job() {
+        let configuration: BTreeMap<String, String> =
+            [("TypeOfArtifact", "npm"), ("RepoKey", "npm-local"), ("ArtifactoryHost", "https://acme.jfrog.io")]
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .into();
+        let action = ActionConfig::parse(&Configuration(configuration), &PipelineRun::default(), false).unwrap();
+        let place = ArtifactLocation { name: "BuildOutput".to_owned(), object: None };
+        // An empty zip: its end and nothing else.
+        let zip: Arc<dyn ReadAt> = Arc::new(Memory([b"PK\x05\x06".as_slice(), &[0; 18]].concat().into()));
+        let sources = vec![(place, zip)];
+        let nothing = planned(sources.clone(), action.clone()).await;
+        assert!(matches!(nothing, Err(Failure::Package { .. })), "{nothing:?}");
+        let broken = planned(sources, ActionConfig { kind: &Broken, ..action }).await;
+        assert!(matches!(broken, Err(Failure::Panicked)), "{broken:?}");
+    }
 }

@@ -68,6 +68,44 @@ fn the_readme_lists_nothing_that_is_not_there() {
     }
 }
 
+/// All of our Rust, as one text.
+fn sources(folder: &Path) -> String {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let text = |path: PathBuf| match path.extension() {
+        _ if path.is_dir() => sources(&path),
+        Some(extension) if extension == "rs" => std::fs::read_to_string(&path).unwrap(),
+        _ => String::new(),
+    };
+    entries.map(text).collect()
+}
+
+#[test]
+fn the_architecture_page_names_tests_that_exist() {
+    let sources = ["src", "tests"].map(|folder| sources(&root().join(folder))).concat();
+    let page = read("ARCHITECTURE.md");
+    let (_, table) = page.split_once("| shown by |").unwrap();
+    let rows = table.lines().filter(|line| line.starts_with("| "));
+    let cells: Vec<&str> = rows.map(|row| row.rsplit('|').nth(1).unwrap()).collect();
+    assert!(cells.len() > 30, "where is the table? {cells:?}");
+    for test in cells.into_iter().flat_map(quoted) {
+        let is_there = ["async fn", "fn"].iter().any(|start| {
+            let begins = format!("]\n{start} {test}() {{");
+            sources.contains(&begins) || sources.contains(&begins.replace('\n', "\n    "))
+        });
+        assert!(is_there, "ARCHITECTURE.md names the test {test}");
+    }
+}
+
+#[test]
+fn the_release_profile_unwinds() {
+    let manifest = read("Cargo.toml");
+    let (_, profile) = manifest.split_once("[profile.release]").unwrap();
+    let profile = profile.split("\n[").next().unwrap();
+    assert!(profile.lines().any(|line| line == "panic = \"unwind\""), "{profile}");
+    let guard = read("src/hand.rs");
+    assert!(guard.contains("#[cfg(panic = \"abort\")]\ncompile_error!("), "the build tool's own default would pass");
+}
+
 #[test]
 fn the_architecture_page_names_files_that_exist() {
     for name in quoted(&read("ARCHITECTURE.md")) {

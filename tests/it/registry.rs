@@ -1,7 +1,9 @@
 //! The connection to Artifactory against a small scripted server: what it answers is set by each test, what it
 //! holds afterwards and what went over the wire is what the tests look at.
 
+mod cutting;
 mod looking;
+mod retrying;
 mod sending;
 mod sessions;
 

@@ -16,6 +16,7 @@
 pub(crate) mod artifactory;
 pub(crate) mod aws;
 pub(crate) mod crash;
+pub(crate) mod cut;
 pub(crate) mod http;
 pub(crate) mod lambda;
 pub(crate) mod load;

@@ -1,0 +1,93 @@
+//! Time: deadlines that cannot be, jobs that need several invocations, and none that is begun too late.
+
+use std::time::Duration;
+
+use hyper::Method;
+use serde_json::Value;
+
+use crate::make::Zip;
+use crate::scene::{self, claim, event, numbers, package, stack, tick, variables};
+use crate::stack::http::Fault;
+use crate::stack::lambda::Invocation;
+use crate::stack::pipeline::{JobResult, JobState};
+use crate::stack::{DEADLINE, artifactory, s3};
+
+#[tokio::test]
+async fn a_deadline_that_cannot_be_is_no_reason_to_do_nothing_or_to_keep_a_job_for_ever() {
+    // Passed long ago; a moment ago; no number of this world; the year 2100; microseconds; months as a duration.
+    for (header, lease) in [
+        ("1600000000000", 60.0),
+        ("10000000001", 60.0),
+        ("0", 60.0),
+        ("18446744073709551615", 900.0),
+        ("4102444800000", 900.0),
+        ("1795000000000000", 900.0),
+        ("9999999999", 900.0),
+    ] {
+        let stack = stack().await;
+        let job = stack.pipeline.queue(stack.action(package("left", "1.0.0")));
+        stack.worker().await;
+        let before = stack.vault.clock().seconds();
+        let answer = stack.lambda.send(Invocation::new(event("schedule.json"), DEADLINE).deadline_header(header)).await;
+        assert_eq!(numbers(&answer.unwrap()), [0, 1, 1, 0, 0, 0], "{header}");
+        assert!(matches!(stack.pipeline.result(&job), JobResult::Succeeded { .. }));
+        let seen = stack.traffic.seen().into_iter().map(|seen| seen.request);
+        let claimed = seen.filter(|request| request.method == Method::PUT).find(|it| it.path.contains(job.as_str()));
+        // The SDK sends it in chunks, each with a line of its own around it.
+        let text = String::from_utf8_lossy(&claimed.unwrap().body).into_owned();
+        let (_, text) = text.split_once('{').unwrap();
+        let (members, _) = text.rsplit_once('}').unwrap();
+        let claimed: Value = serde_json::from_str(&format!("{{{members}}}")).unwrap();
+        let from_now = claimed["lease_until"].as_f64().unwrap() / 1000.0 - before;
+        assert!((lease - 1.0..=lease + 10.0).contains(&from_now), "{header}: the lease ends in {from_now} s");
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_is_too_large_for_one_invocation_gets_through_in_several() {
+    let stack = stack().await;
+    let names = ["a", "b", "c", "d", "e", "f"];
+    let zip = names.iter().fold(Zip::new(), |zip, name| {
+        zip.file(&format!("{name}/package.json"), scene::manifest(&format!("part-{name}"), "1.0.0"))
+    });
+    for name in names {
+        let slow = Fault::Delay(Duration::from_millis(700));
+        let path = format!("/api/npm/npm-local/part-{name}");
+        stack.traffic.fault(artifactory::SERVICE, Some(Method::PUT), &path, 0, 99, slow);
+    }
+    let job = stack.pipeline.queue(stack.action(zip.bytes()));
+    stack.worker().await;
+    let mut done = vec![0];
+    while matches!(stack.pipeline.result(&job), JobResult::Pending { .. }) {
+        assert!(done.len() < 12, "it comes no further: {done:?}");
+        let answer = stack.lambda.invoke(event("schedule.json"), Duration::from_secs(2)).await.unwrap();
+        assert_eq!((&answer["failed"], &answer["skipped"]), (&0.into(), &0.into()), "{answer}");
+        if let Some(claim) = claim(&stack, &job) {
+            done.push(claim["done"].as_u64().unwrap());
+            assert_eq!((&claim["lease_until"], &claim["attempt"]), (&0.into(), &1.into()), "handed over, and no death");
+        }
+    }
+    assert!(done.len() > 2 && done.is_sorted(), "each goes on where the one before stopped: {done:?}");
+    assert_eq!(variables(&stack.pipeline.result(&job))["PackageCount"], "6");
+    assert_eq!((stack.stored().len(), stack.pipeline.results_given(&job)), (6, 1));
+    let sent = |name: &str| stack.traffic.count(artifactory::SERVICE, &Method::PUT, &format!("part-{name}"));
+    assert!(names.iter().all(|name| sent(name) <= 2), "only what was under way is sent again");
+}
+
+#[tokio::test]
+async fn no_job_is_begun_that_has_no_time_to_end() {
+    let stack = stack().await;
+    stack.set("JOBS_IN_FLIGHT", "1");
+    let jobs = [0, 1].map(|number| stack.pipeline.queue(stack.action(package("left", &format!("1.0.{number}")))));
+    // The first takes nearly all the time there is.
+    let slow = Fault::Delay(Duration::from_millis(1_400));
+    stack.traffic.fault(s3::SERVICE, Some(Method::GET), "/BuildOutpu/", 0, 1, slow);
+    stack.worker().await.ready(DEADLINE).await;
+    let answer = stack.lambda.invoke(event("schedule.json"), Duration::from_secs(2)).await.unwrap();
+    assert_eq!(numbers(&answer)[1], 1, "{answer}");
+    assert_eq!(stack.pipeline.state(&jobs[1]), JobState::Queued, "it was not even asked for");
+    while jobs.iter().any(|job| matches!(stack.pipeline.result(job), JobResult::Pending { .. })) {
+        tick(&stack).await;
+    }
+    assert_eq!(stack.stored().len(), 2);
+}
