@@ -286,7 +286,9 @@ impl Stack {
     /// What was seen so far, for the invariants' checks.
     pub(crate) fn witness(&self) -> Witness<'_> {
         let successors = self.successors.lock().expect("no test panics while it holds this");
+        let environment = self.environment().into_iter();
         Witness {
+            journal: environment.filter(|(name, _)| name == "JOURNAL_BUCKET").map(|(_, bucket)| bucket).collect(),
             seen: self.traffic.seen(),
             pipeline: &self.pipeline,
             s3: &self.s3,
@@ -304,6 +306,8 @@ impl Stack {
         if !forgiven.passwords {
             invariants::i4_passwords_buy_tokens_alone(&witness)?;
         }
+        invariants::i3_nothing_is_stored_twice(&witness)?;
+        invariants::i6_nothing_else_is_asked_for(&witness)?;
         invariants::i4_no_leak(&witness)
     }
 }

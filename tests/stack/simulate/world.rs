@@ -249,6 +249,7 @@ impl World {
             seen: self.traffic.seen(),
             pipeline: &self.pipeline,
             s3: &self.s3,
+            journal: JOURNAL.to_owned(),
             artifactory: &self.artifactory,
             secrets: self.kept_secret(),
             logs: Vec::new(),
