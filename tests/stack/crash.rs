@@ -9,9 +9,11 @@ use hyper::Method;
 use serde_json::Value;
 
 use super::http::{Fault, Moment};
+use super::invariants::{self, Verdict};
 use super::lambda::InvocationError;
 use super::pipeline::{self, JobId, JobResult};
-use super::{ARTIFACTS, DEADLINE, JOURNAL, REPOSITORY, Stack, project};
+use super::planned::{Holds, Planned, tarball};
+use super::{ARTIFACTS, DEADLINE, JOURNAL, Stack, project};
 
 /// The invocation that is killed: its lease, which the successor must wait for, is as short as this.
 const DOOMED: Duration = Duration::from_secs(2);
@@ -77,13 +79,22 @@ impl Scenario {
         actions.into_iter().map(|action| stack.pipeline.queue(action)).collect()
     }
 
-    fn stored(self) -> &'static [&'static str] {
+    /// What each job promises.
+    fn planned(self) -> Vec<Vec<Planned>> {
+        let packed = |name: &str, version: &str| Planned {
+            path: tarball(name, version),
+            holds: Holds::Package { name: name.to_owned(), version: version.to_owned() },
+        };
+        let one = || vec![packed(project::NAME, "1.0.0")];
         match self {
-            Self::Folder | Self::Ready | Self::Output | Self::Again | Self::Resumed => {
-                &["node_example/-/node_example-1.0.0.tgz"]
+            Self::Folder | Self::Output | Self::Resumed => vec![one()],
+            Self::Ready => {
+                let holds = Holds::Bytes(project::archive(project::NAME, "1.0.0", ""));
+                vec![vec![Planned { path: tarball(project::NAME, "1.0.0"), holds }]]
             }
-            Self::Workspaces => &["one/-/one-1.0.0.tgz", "three/-/three-1.0.0.tgz", "two/-/two-1.0.0.tgz"],
-            Self::TwoJobs => &["node_example/-/node_example-1.0.0.tgz", "node_example/-/node_example-1.0.1.tgz"],
+            Self::Again => vec![one(), one()],
+            Self::Workspaces => vec![["one", "two", "three"].map(|name| packed(name, "1.0.0")).into()],
+            Self::TwoJobs => vec![one(), vec![packed(project::NAME, "1.0.1")]],
         }
     }
 }
@@ -247,18 +258,31 @@ fn ended(stack: &Stack, jobs: &[JobId]) -> bool {
 
 /// Everything is answered well; everything is stored as it was planned; nothing is left.
 async fn check(stack: &Stack, scenario: Scenario, jobs: &[JobId], what: &str) {
-    for job in jobs {
+    if let Err(why) = judge(stack, scenario, jobs) {
+        panic!("{what}: {why}\n{}", stack.logs().await);
+    }
+}
+
+fn judge(stack: &Stack, scenario: Scenario, jobs: &[JobId]) -> Verdict {
+    let witness = &stack.witness();
+    let planned = scenario.planned();
+    for (job, planned) in jobs.iter().zip(&planned) {
         let result = stack.pipeline.result(job);
-        assert!(matches!(result, JobResult::Succeeded { .. }), "{what}: {result:?}\n{}", stack.logs().await);
+        if !matches!(result, JobResult::Succeeded { .. }) {
+            return Err(format!("{result:?}"));
+        }
+        invariants::i1_one_answer(witness, job)?;
+        invariants::i1_no_answer_before_the_acknowledgement(witness, job)?;
+        invariants::i2_true_success(witness, job, planned)?;
     }
-    assert_eq!(stack.stored(), scenario.stored(), "{what}");
-    assert_eq!(stack.s3.keys(JOURNAL, ""), Vec::<String>::new(), "{what}");
-    if scenario == Scenario::Output {
-        assert!(stack.s3.get(ARTIFACTS, REPORT).is_some(), "{what}: no report");
+    invariants::i3_nothing_is_stored_twice(witness)?;
+    invariants::i3_nothing_unplanned_is_stored(witness, &[], planned.iter().flatten())?;
+    invariants::i5_the_journal_is_empty(witness)?;
+    invariants::i6_nothing_else_is_asked_for(witness)?;
+    if scenario == Scenario::Output && stack.s3.get(ARTIFACTS, REPORT).is_none() {
+        return Err("no report".to_owned());
     }
-    for file in stack.artifactory.files(REPOSITORY) {
-        assert_eq!(file.created_by, super::USER, "{what}");
-    }
+    Ok(())
 }
 
 fn schedule() -> Value {

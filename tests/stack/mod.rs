@@ -18,9 +18,11 @@ pub(crate) mod aws;
 pub(crate) mod crash;
 pub(crate) mod cut;
 pub(crate) mod http;
+pub(crate) mod invariants;
 pub(crate) mod lambda;
 pub(crate) mod load;
 pub(crate) mod pipeline;
+pub(crate) mod planned;
 pub(crate) mod prefix;
 pub(crate) mod project;
 pub(crate) mod s3;
@@ -32,12 +34,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use hyper::Method;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use artifactory::{Artifactory, Permission, Repository, User};
 use http::Traffic;
+use invariants::{Verdict, Witness};
 use lambda::{InvocationError, RuntimeApi, Worker};
 use pipeline::{CodePipeline, JobId, JobResult, JobSpec};
 use s3::S3;
@@ -282,50 +284,39 @@ impl Stack {
         secrets
     }
 
-    fn assert_nothing_left(&self) {
-        let forgiven = self.forgiven.lock().expect("no test panics while it holds this");
-        let left: Vec<String> =
-            self.s3.keys(JOURNAL, "jobs/").into_iter().filter(|key| !forgiven.claims.contains(key)).collect();
-        assert!(left.is_empty(), "claims are left in the journal: {left:?}");
-        if !forgiven.passwords {
-            let token = |line: &String| line.contains("/api/security/token") || line.contains("/access/api/v1/tokens");
-            let seen = self.artifactory.password_seen();
-            assert!(
-                seen.iter().all(token),
-                "the password was sent with other requests than those for tokens: {seen:?}"
-            );
+    /// What was seen so far, for the invariants' checks.
+    pub(crate) fn witness(&self) -> Witness<'_> {
+        let successors = self.successors.lock().expect("no test panics while it holds this");
+        let environment = self.environment().into_iter();
+        Witness {
+            journal: environment.filter(|(name, _)| name == "JOURNAL_BUCKET").map(|(_, bucket)| bucket).collect(),
+            seen: self.traffic.seen(),
+            pipeline: &self.pipeline,
+            s3: &self.s3,
+            artifactory: &self.artifactory,
+            secrets: self.secrets(),
+            logs: self.worker.get().into_iter().chain(successors.iter()).map(Worker::logs).collect(),
         }
     }
 
-    fn assert_no_secret_leaked(&self) {
-        let successors = self.successors.lock().expect("no test panics while it holds this");
-        let logs = self.worker.get().into_iter().chain(successors.iter()).map(Worker::logs);
-        let mut places: Vec<(String, String)> = logs.map(|log| ("a log".to_owned(), log)).collect();
-        for seen in self.traffic.seen() {
-            let written = match seen.service {
-                pipeline::SERVICE => !seen.request.header("x-amz-target").ends_with("PollForJobs"),
-                s3::SERVICE => seen.request.method == Method::PUT,
-                lambda::SERVICE => seen.request.method == Method::POST,
-                _ => false,
-            };
-            if written {
-                let place = format!("{} {} {}", seen.service, seen.request.method, seen.request.path);
-                places.push((place, String::from_utf8_lossy(&seen.request.body).into_owned()));
-            }
+    /// What holds of every stack, whatever a test does with it.
+    fn judge(&self) -> Verdict {
+        let forgiven = self.forgiven.lock().expect("no test panics while it holds this");
+        let witness = self.witness();
+        invariants::i5_no_claim_is_left(&witness, &forgiven.claims)?;
+        if !forgiven.passwords {
+            invariants::i4_passwords_buy_tokens_alone(&witness)?;
         }
-        for secret in self.secrets() {
-            for (place, text) in &places {
-                assert!(!text.contains(&secret), "a secret is in {place}");
-            }
-        }
+        invariants::i3_nothing_is_stored_twice(&witness)?;
+        invariants::i6_nothing_else_is_asked_for(&witness)?;
+        invariants::i4_no_leak(&witness)
     }
 }
 
 impl Drop for Stack {
     fn drop(&mut self) {
         if !std::thread::panicking() {
-            self.assert_nothing_left();
-            self.assert_no_secret_leaked();
+            self.judge().unwrap_or_else(|why| panic!("{why}"));
         }
     }
 }

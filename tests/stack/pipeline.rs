@@ -10,6 +10,7 @@ mod table;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use hyper::Method;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
@@ -142,6 +143,15 @@ impl CodePipeline {
     /// Whether the job's answer was taken although nobody had acknowledged it (see [`EarlyResult::Accepted`]).
     pub(crate) fn answered_early(&self, id: &JobId) -> bool {
         self.shared.with(id, |job| job.answered_in.is_some_and(|state| state != JobState::InProgress))
+    }
+
+    /// Every job's own artifacts, as they are reached: `GET` or `PUT`, and bucket and key as a path.
+    pub(crate) fn artifacts(&self) -> Vec<(Method, String)> {
+        let place = |(bucket, key): (String, String)| format!("/{bucket}/{key}");
+        let table = self.shared.table();
+        let read = table.jobs.iter().flat_map(|job| job.spec.readable()).map(|it| (Method::GET, place(it)));
+        let written = table.jobs.iter().flat_map(|job| job.spec.writable()).map(|it| (Method::PUT, place(it)));
+        read.chain(written).collect()
     }
 
     /// Stops the execution and abandons its action: results are taken from now on, without effect.

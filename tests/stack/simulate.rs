@@ -36,8 +36,10 @@ pub(crate) fn run(seed: u64) -> Told {
     time::run(traffic.movement(), async {
         let world = World::begin(Fate::of(seed), traffic).await;
         let lived = world.live().await;
-        let verdict = lived.and_then(|()| model::judge(&world));
-        let told = world.tell(verdict);
+        let witness = world.witness();
+        let verdict = lived.and_then(|()| model::judge(&world, &witness));
+        let told = world.tell(&witness, verdict);
+        drop(witness);
         world.end();
         told
     })

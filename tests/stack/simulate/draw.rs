@@ -7,6 +7,7 @@ use fastrand::Rng;
 use crate::stack::artifactory::{self, Endpoint};
 use crate::stack::http::Moment;
 use crate::stack::pipeline::{self, NonceOnRedispatch};
+use crate::stack::planned::{Files, Holds, Planned, tarball};
 use crate::stack::project;
 use crate::stack::s3::MissingDelete;
 
@@ -44,25 +45,6 @@ pub(crate) enum Existing {
     Other,
 }
 
-/// Files within an archive or an artifact: path and content.
-pub(crate) type Files = Vec<(String, Vec<u8>)>;
-
-/// A file that must be in the repository after a success.
-#[derive(Debug, Clone)]
-pub(crate) struct Planned {
-    pub(crate) path: String,
-    pub(crate) holds: Holds,
-}
-
-/// What a stored archive must be.
-#[derive(Debug, Clone)]
-pub(crate) enum Holds {
-    /// These bytes.
-    Bytes(Vec<u8>),
-    /// An archive that we pack: these entries.
-    Entries(Files),
-}
-
 const VERSION: &str = "1.0.0";
 
 impl Work {
@@ -86,7 +68,7 @@ impl Work {
 
     /// What a success promises.
     pub(crate) fn planned(&self) -> Vec<Planned> {
-        let path = |name: &str| format!("{name}/-/{name}-{VERSION}.tgz");
+        let path = |name: &str| tarball(name, VERSION);
         match self.shape {
             Shape::Folder => {
                 vec![Planned { path: path(&self.name), holds: Holds::Entries(self.folder("package/")) }]
@@ -110,7 +92,7 @@ impl Work {
         match (self.existing, first.holds) {
             (Existing::Same, Holds::Bytes(bytes)) => Some((first.path, bytes)),
             // What we pack ourselves nobody else has packed.
-            (Existing::Nothing, _) | (Existing::Same, Holds::Entries(_)) => None,
+            (Existing::Nothing, _) | (Existing::Same, Holds::Entries(_) | Holds::Package { .. }) => None,
             (Existing::Other, _) => Some((first.path, project::archive(&name, VERSION, "of somebody else"))),
         }
     }

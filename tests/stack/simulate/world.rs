@@ -11,9 +11,10 @@ use tokio::time::Instant;
 use super::draw::{Fate, Work};
 use super::slot::Running;
 use super::weather::{self, Weather};
-use super::{Told, lock, model, process};
+use super::{Told, lock, process};
 use crate::stack::artifactory::{Artifactory, Permission, Repository, StoredFile, User};
 use crate::stack::http::{Disturbance, Fault, Traffic};
+use crate::stack::invariants::{Verdict, Witness};
 use crate::stack::pipeline::{CodePipeline, JobId, JobResult, JobSpec};
 use crate::stack::s3::{self, FUNCTION_SECRET_ACCESS_KEY, S3};
 use crate::stack::secrets::SecretsManager;
@@ -238,15 +239,32 @@ impl World {
         self.fate.jobs.iter().any(|other| other.name == work.name && other.variant != work.variant)
     }
 
-    pub(super) fn kept_secret(&self) -> Vec<String> {
+    /// Whether another job has the same package.
+    pub(super) fn twins(&self, work: &Work) -> bool {
+        self.fate.jobs.iter().filter(|other| other.name == work.name).count() > 1
+    }
+
+    pub(super) fn witness(&self) -> Witness<'_> {
+        Witness {
+            seen: self.traffic.seen(),
+            pipeline: &self.pipeline,
+            s3: &self.s3,
+            journal: JOURNAL.to_owned(),
+            artifactory: &self.artifactory,
+            secrets: self.kept_secret(),
+            logs: Vec::new(),
+        }
+    }
+
+    fn kept_secret(&self) -> Vec<String> {
         let sessions = self.vault.sessions().into_iter().flat_map(|it| [it.secret_access_key, it.session_token]);
         let own = [PASSWORD, NEW_PASSWORD, FUNCTION_SECRET_ACCESS_KEY].map(str::to_owned);
         self.artifactory.token_values().into_iter().chain(sessions).chain(own).collect()
     }
 
-    pub(super) fn tell(&self, verdict: Result<(), String>) -> Told {
+    pub(super) fn tell(&self, witness: &Witness, verdict: Verdict) -> Told {
         let troubles = self.troubles();
-        let last = self.jobs().iter().flat_map(|(_, job)| model::answers(self, job)).map(|seen| seen.at).max();
+        let last = self.jobs().iter().filter_map(|(_, job)| witness.answers(job).map(|seen| seen.at).max()).max();
         let ticks = match (troubles.lease, last) {
             (Some(lease), Some(last)) => {
                 let waited = last.saturating_duration_since(lease);
