@@ -76,9 +76,9 @@ load: ## two hundred jobs for four processes of the release binary, every event 
 	cargo run --locked --quiet --example load -- "$(TARGET)/release/$(NAME)"
 
 .PHONY: crash-matrix
-crash-matrix: ## kill the function at every request of every scenario, and see that a successor ends the job
-	cargo build --locked --quiet --bin $(NAME)
-	cargo run --locked --quiet --example crash_matrix -- "$(TARGET)/debug/$(NAME)" $(or $(STEP),1) $(SCENARIO)
+crash-matrix: ## kill the function at every request of every scenario; of the pairs of deaths, every STEPth; SCENARIO=… for one alone
+	cargo build --locked --quiet --profile simulate --bin $(NAME)
+	cargo run --locked --quiet --profile simulate --example crash_matrix -- "$(TARGET)/simulate/$(NAME)" $(or $(STEP),1) $(SCENARIO)
 
 SEEDS ?= 0..1000
 
