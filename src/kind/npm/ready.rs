@@ -4,21 +4,18 @@
 use std::collections::BTreeSet;
 use std::io::{self, BufReader, Read};
 
-use flate2::bufread::MultiGzDecoder;
 use serde_json::{Map, Value};
-use tar::EntryType;
 
 use super::super::PackageError;
 use super::beside::Beside;
 use super::manifest::{self, refused};
 use super::readme;
-use crate::archive::{ArchiveError, Entry, EntryReader, MAX_DIRECTORY, MAX_ENTRIES, MAX_INFLATED, MAX_MANIFEST};
+use crate::archive::tarball::{self, MemberKind, damaged, take};
+use crate::archive::{ArchiveError, Entry, EntryReader, MAX_DIRECTORY, MAX_INFLATED, MAX_MANIFEST};
 use crate::package::{Digester, Digests};
 
 /// Most that the read-me files and `AUTHORS` of an archive may have together.
 const MAX_TEXTS: u64 = 2 * MAX_MANIFEST;
-/// Largest extended header; all that counts in it is a path.
-const MAX_EXTENDED: u64 = 1 << 20;
 
 /// What a ready archive holds.
 #[derive(Debug)]
@@ -62,19 +59,18 @@ impl Ready {
     /// Reads the archive to its end. `None`: it is sound, but holds no package.
     pub(super) fn read(entry: &Entry) -> Result<Option<Self>, PackageError> {
         let reader = Watched { reader: entry.open()?, digester: Digester::new(io::sink()), failed: None };
-        let inflated =
-            Bounded { reader: MultiGzDecoder::new(BufReader::with_capacity(64 << 10, reader)), left: MAX_INFLATED };
-        let mut archive = tar::Archive::new(inflated);
-        let listed = list(&mut archive);
-        let mut inflated = archive.into_inner();
-        // To the end, also behind the last entry: the checksum is there, and anything else must not be.
-        let contents = listed.and_then(|contents| io::copy(&mut inflated, &mut io::sink()).map(|_| contents));
-        let watched = inflated.reader.into_inner().into_inner();
+        let mut reader = BufReader::with_capacity(64 << 10, reader);
+        let mut contents = Contents::default();
+        let walked = tarball::walk(&mut reader, MAX_INFLATED, |member, content| match member.kind {
+            MemberKind::File => contents.add(&member.path, content, member.size),
+            MemberKind::Folder | MemberKind::Other(..) => Ok(()),
+        });
+        let watched = reader.into_inner();
         if let Some(source) = watched.failed {
             let entry = entry.path().to_owned();
             return Err(PackageError::Archive(ArchiveError::Read { entry, source }));
         }
-        let mut contents = contents.map_err(|error| {
+        walked.map_err(|error| {
             refused(
                 entry.path(),
                 &format!("is not a sound gzipped tar: {error}"),
@@ -109,68 +105,8 @@ impl Read for Watched {
     }
 }
 
-/// A reader that fails where there is more than is allowed.
-struct Bounded<R> {
-    reader: R,
-    left: u64,
-}
-
-impl<R: Read> Read for Bounded<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.reader.read(buffer)?;
-        self.left = self
-            .left
-            .checked_sub(count as u64)
-            .ok_or_else(|| damaged(&format!("it inflates to more than {MAX_INFLATED} bytes")))?;
-        Ok(count)
-    }
-}
-
-fn damaged(problem: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, problem)
-}
-
-/// Goes through the tar. Extended headers are read here rather than by the library, which would take one of any size
-/// into memory.
-fn list(archive: &mut tar::Archive<impl Read>) -> io::Result<Contents> {
-    let mut contents = Contents::default();
-    let mut long_path: Option<Vec<u8>> = None;
-    for (count, entry) in archive.entries()?.raw(true).enumerate() {
-        let mut entry = entry?;
-        if count >= MAX_ENTRIES {
-            return Err(damaged(&format!("it has more than {MAX_ENTRIES} entries")));
-        }
-        let size = entry.size();
-        match entry.header().entry_type() {
-            EntryType::GNULongName => {
-                let mut name = take(&mut entry, size, MAX_EXTENDED)?;
-                name.truncate(name.iter().position(|byte| *byte == 0).unwrap_or(name.len()));
-                long_path = Some(name);
-            }
-            EntryType::XHeader => {
-                let records = take(&mut entry, size, MAX_EXTENDED)?;
-                if let Some(path) = extended_path(&records)? {
-                    long_path = Some(path);
-                }
-            }
-            EntryType::GNULongLink | EntryType::XGlobalHeader => {}
-            kind => {
-                let path = match long_path.take() {
-                    Some(path) => path,
-                    None => entry.header().path_bytes().into_owned(),
-                };
-                let path = String::from_utf8_lossy(&path).into_owned();
-                if matches!(kind, EntryType::Regular | EntryType::Continuous) && !path.ends_with('/') {
-                    contents.add(&path, &mut entry, size)?;
-                }
-            }
-        }
-    }
-    Ok(contents)
-}
-
 impl Contents {
-    fn add(&mut self, path: &str, entry: &mut impl Read, size: u64) -> io::Result<()> {
+    fn add(&mut self, path: &str, entry: &mut dyn Read, size: u64) -> io::Result<()> {
         // Whatever the first folder is called, it is the package's.
         let Some((_, inner)) = path.split_once('/') else {
             return Ok(());
@@ -192,46 +128,4 @@ impl Contents {
         self.files.insert(inner.to_owned());
         Ok(())
     }
-}
-
-fn take(from: &mut impl Read, size: u64, limit: u64) -> io::Result<Vec<u8>> {
-    if size > limit {
-        return Err(damaged(&format!(
-            "a file in it that would have to be read has {size} bytes, the limit is {limit}"
-        )));
-    }
-    let mut bytes = Vec::new();
-    from.read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
-/// The path in the records of an extended header. A size there would move everything behind it: not supported, as it
-/// stands only with files of more than 8 GiB.
-fn extended_path(mut records: &[u8]) -> io::Result<Option<Vec<u8>>> {
-    let mut path = None;
-    while !records.is_empty() {
-        let (record, rest) = split_record(records).ok_or_else(|| damaged("an extended header is malformed"))?;
-        let equals = record.iter().position(|byte| *byte == b'=').unwrap_or(record.len());
-        let (key, value) = record.split_at(equals);
-        match key {
-            b"path" => path = Some(value.get(1..).unwrap_or_default().to_vec()),
-            b"size" => {
-                let size = std::str::from_utf8(value.get(1..).unwrap_or_default()).ok();
-                if size.and_then(|size| size.parse::<u64>().ok()).is_none_or(|size| size >= 8 << 30) {
-                    return Err(damaged("a file in it has 8 GiB or more"));
-                }
-            }
-            _ => {}
-        }
-        records = rest;
-    }
-    Ok(path)
-}
-
-/// The first record without its length and line end, and what follows it.
-fn split_record(records: &[u8]) -> Option<(&[u8], &[u8])> {
-    let blank = records.iter().position(|byte| *byte == b' ')?;
-    let length: usize = std::str::from_utf8(records.get(..blank)?).ok()?.parse().ok()?;
-    let record = records.get(blank + 1..length)?.strip_suffix(b"\n")?;
-    Some((record, records.get(length..)?))
 }
