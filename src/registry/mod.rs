@@ -4,15 +4,18 @@
 mod auth;
 mod body;
 mod budget;
+mod compare;
 mod error;
 mod http;
 mod listing;
 mod look;
 mod properties;
+mod purpose;
 mod reply;
 mod repository;
 mod retry;
 mod send;
+mod tags;
 pub mod url;
 mod wire;
 
@@ -22,12 +25,14 @@ use reqwest::header::AUTHORIZATION;
 
 use self::auth::Session;
 use self::budget::Budget;
+pub(crate) use self::error::following;
 pub use self::error::{At, Class, NetworkError, Purpose, RegistryError, Seen};
 pub use self::http::{Http, HttpError};
 pub use self::look::{Found, Reported};
 pub use self::repository::{RepositoryClass, RepositoryFacts};
 pub use self::retry::Pacing;
 pub use self::send::Sent;
+pub use self::tags::{Came, Tagged};
 use self::url::Base;
 use self::wire::{Request, Take, Wire};
 use crate::credential::Credential;
@@ -40,6 +45,8 @@ pub struct Registry {
     deadline: Deadline,
     session: Session,
     wire: Wire,
+    /// Held by whoever compares archives.
+    comparing: tokio::sync::Mutex<()>,
 }
 
 /// What went over a connection, for the report.
@@ -61,7 +68,7 @@ impl Registry {
     ) -> Result<Self, RegistryError> {
         let wire = Wire::new(http.client()?, http.pacing());
         let session = Session::open(&wire, base, credential, deadline).await?;
-        Ok(Self { base: base.clone(), deadline, session, wire })
+        Ok(Self { base: base.clone(), deadline, session, wire, comparing: tokio::sync::Mutex::new(()) })
     }
 
     /// What went over the connection so far.

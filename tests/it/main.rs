@@ -18,9 +18,11 @@ mod logs;
 #[path = "../make.rs"]
 mod make;
 mod npm_client;
+mod npm_existing;
 mod npm_jobs;
 mod npm_pack;
 mod npm_publish;
+mod npm_tags;
 mod refusals;
 mod registry;
 mod s3_emulator;

@@ -67,7 +67,7 @@ impl Scenario {
             Self::Workspaces => vec![stack.action(project::workspaces(&["one", "two", "three"]))],
             Self::Output => vec![one().output("Report", ARTIFACTS, REPORT)],
             Self::Again => vec![one(), one()],
-            Self::TwoJobs => vec![one(), stack.action(project::zipped("1.0.1", ""))],
+            Self::TwoJobs => vec![one(), stack.action(project::ready("other", "1.0.1"))],
         };
         actions.into_iter().map(|action| stack.pipeline.queue(action)).collect()
     }
@@ -76,7 +76,7 @@ impl Scenario {
         match self {
             Self::Folder | Self::Ready | Self::Output | Self::Again => &["node_example/-/node_example-1.0.0.tgz"],
             Self::Workspaces => &["one/-/one-1.0.0.tgz", "three/-/three-1.0.0.tgz", "two/-/two-1.0.0.tgz"],
-            Self::TwoJobs => &["node_example/-/node_example-1.0.0.tgz", "node_example/-/node_example-1.0.1.tgz"],
+            Self::TwoJobs => &["node_example/-/node_example-1.0.0.tgz", "other/-/other-1.0.1.tgz"],
         }
     }
 }
