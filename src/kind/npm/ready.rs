@@ -2,7 +2,7 @@
 //! its manifest is read from inside, in one pass that also takes the digests.
 
 use std::collections::BTreeSet;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead as _, BufReader, Read};
 
 use serde_json::{Map, Value};
 
@@ -60,6 +60,14 @@ impl Ready {
     pub(super) fn read(entry: &Entry) -> Result<Option<Self>, PackageError> {
         let reader = Watched { reader: entry.open()?, digester: Digester::new(io::sink()), failed: None };
         let mut reader = BufReader::with_capacity(64 << 10, reader);
+        if reader.fill_buf().is_ok_and(|head| head.get(257..262) == Some(b"ustar")) {
+            // npm would send it as it is, and others could not install it.
+            return Err(refused(
+                entry.path(),
+                "is a tar that is not compressed, which not every package manager can install",
+                "compress it with gzip, or let npm pack make it",
+            ));
+        }
         let mut contents = Contents::default();
         let walked = tarball::walk(&mut reader, MAX_INFLATED, |member, content| match member.kind {
             MemberKind::File => contents.add(&member.path, content, member.size),
@@ -127,5 +135,147 @@ impl Contents {
         }
         self.files.insert(inner.to_owned());
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+    use flate2::{Compression, write::GzEncoder};
+    use tar::{EntryType, Header};
+
+    use super::*;
+    use crate::archive::Archive;
+    use crate::archive::source::Memory;
+    use crate::make::Zip;
+
+    const MANIFEST: &[u8] = br#"{"name":"a","version":"1.0.0"}"#;
+
+    /// The version in the manifest that is found, or why none is; empty where there is none.
+    fn read(bytes: Vec<u8>) -> String {
+        let zip = Zip::new().file("dir/x.tgz", bytes).bytes();
+        let archive = Archive::open(Arc::new(Memory(Bytes::from(zip))), "Build", "x").unwrap();
+        match Ready::read(&archive.find("dir/x.tgz").unwrap()) {
+            Ok(Some(ready)) => ready.manifest["version"].as_str().unwrap().to_owned(),
+            Ok(None) => String::new(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+        gzip.write_all(bytes).unwrap();
+        gzip.finish().unwrap()
+    }
+
+    fn header(kind: EntryType, size: usize) -> Header {
+        let mut header = Header::new_ustar();
+        header.set_entry_type(kind);
+        header.set_mode(0o644);
+        header.set_size(size as u64);
+        header
+    }
+
+    /// An entry as it stands in a tar, its path written without any help: `..` and the like as well.
+    fn entry(kind: EntryType, path: &str, content: &[u8]) -> Vec<u8> {
+        let mut header = header(kind, content.len());
+        header.as_ustar_mut().unwrap().name[..path.len()].copy_from_slice(path.as_bytes());
+        if kind.is_symlink() || kind.is_hard_link() {
+            header.set_link_name("package/other.json").unwrap();
+        }
+        header.set_cksum();
+        let mut bytes = [header.as_bytes(), content].concat();
+        bytes.resize(bytes.len().next_multiple_of(512), 0);
+        bytes
+    }
+
+    fn file(path: &str, content: &[u8]) -> Vec<u8> {
+        entry(EntryType::Regular, path, content)
+    }
+
+    fn end() -> Vec<u8> {
+        vec![0; 1024]
+    }
+
+    #[test]
+    fn whatever_npm_takes_is_taken() {
+        let manifest = || file("package/package.json", MANIFEST);
+        let whole = [manifest(), end()].concat();
+        let gnu = entry(EntryType::GNULongName, "././@LongLink", b"package/package.json\0");
+        let pax = entry(EntryType::XHeader, "PaxHeader/p", b"29 path=package/package.json\n");
+        let old = b"{\"version\":\"0.0.1\"}";
+        for (tar, what) in [
+            (whole.clone(), "an ordinary one"),
+            (manifest(), "no end"),
+            ([manifest(), vec![0; 512]].concat(), "half an end"),
+            ([whole.clone(), vec![0; 9 * 512]].concat(), "ten kilobytes of end"),
+            ([entry(EntryType::Directory, "package/", b""), whole.clone()].concat(), "a folder"),
+            (
+                [entry(EntryType::XGlobalHeader, "pax_global_header", b"17 comment=abcde\n"), whole.clone()].concat(),
+                "a global header",
+            ),
+            ([pax, file("truncated", MANIFEST), end()].concat(), "a path in an extended header"),
+            ([gnu, file("truncated", MANIFEST), end()].concat(), "a long name of GNU's"),
+            ([file("package/../x", b""), whole.clone()].concat(), "a path that leads out"),
+            ([file("foo/package.json", MANIFEST), end()].concat(), "another top folder"),
+            ([file("./package.json", MANIFEST), end()].concat(), "the top folder is the current one"),
+            ([file("a/package.json", old), file("b/package.json", MANIFEST), end()].concat(), "the later counts"),
+            (
+                [manifest(), entry(EntryType::Symlink, "package/package.json", b""), end()].concat(),
+                "a link counts for nothing",
+            ),
+        ] {
+            assert_eq!(read(gzip(&tar)), "1.0.0", "{what}");
+        }
+        let (first, second) = whole.split_at(700);
+        assert_eq!(read([gzip(first), gzip(second)].concat()), "1.0.0", "two members");
+    }
+
+    #[test]
+    fn what_holds_no_manifest_for_npm_holds_no_package() {
+        for tar in [
+            end(),
+            [file("package.json", MANIFEST), end()].concat(),
+            [file("./package/package.json", MANIFEST), end()].concat(),
+            [file("/package/package.json", MANIFEST), end()].concat(),
+            [file("package/Package.json", MANIFEST), end()].concat(),
+            [file("package/../package.json", MANIFEST), end()].concat(),
+            [file("package/other.json", MANIFEST), entry(EntryType::Symlink, "package/package.json", b""), end()]
+                .concat(),
+            [file("package/other.json", MANIFEST), entry(EntryType::Link, "package/package.json", b""), end()].concat(),
+        ] {
+            assert_eq!(read(gzip(&tar)), "");
+        }
+    }
+
+    #[test]
+    fn what_npm_refuses_is_refused_with_its_reason() {
+        let whole = [file("package/package.json", MANIFEST), end()].concat();
+        let good = gzip(&whole);
+        let mut checksum = good.clone();
+        let at = checksum.len() - 6;
+        checksum[at] ^= 1;
+        let mut tar_checksum = whole.clone();
+        tar_checksum[3] ^= 1;
+        let size = entry(EntryType::XHeader, "PaxHeader/p", b"9 size=1\n");
+        for (bytes, reason) in [
+            (checksum, "corrupt"),
+            ([&good[..], b"more"].concat(), "gzip"),
+            ([&good[..], &[0; 512]].concat(), "gzip"),
+            (good[..good.len() - 9].to_vec(), ""),
+            (good[..10].to_vec(), ""),
+            (Vec::new(), ""),
+            (b"\x78\x9c\x03\x00".to_vec(), "gzip"),
+            (gzip(&tar_checksum), "checksum"),
+            (gzip(&whole[..600]), ""),
+            (gzip(&[size, whole.clone()].concat()), "another size"),
+        ] {
+            let said = read(bytes);
+            assert!(said.starts_with("dir/x.tgz is not a sound gzipped tar: ") && said.contains(reason), "{said}");
+        }
+        assert!(read(whole).starts_with("dir/x.tgz is a tar that is not compressed"));
     }
 }
