@@ -8,6 +8,8 @@
 
 mod artifactory_emulator;
 mod claims;
+#[path = "../clients.rs"]
+mod clients;
 mod crash;
 mod credentials;
 mod documents;
@@ -18,6 +20,7 @@ mod logs;
 #[path = "../make.rs"]
 mod make;
 mod npm_client;
+mod npm_clients;
 mod npm_existing;
 mod npm_jobs;
 mod npm_pack;
