@@ -6,6 +6,7 @@ NAME := codepipeline-artifactory
 TOOLS := .tools
 VENV := $(TOOLS)/deploy
 VERDACCIO := $(TOOLS)/verdaccio
+CLIENTS := $(TOOLS)/clients
 # cargo-lambda links with zig, which its package brings; with "cargo" it links for this machine alone.
 CARGO_LAMBDA = PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(CURDIR)/$(VENV)/bin/cargo-lambda lambda
 ARCHITECTURE ?= $(shell rustc -vV | sed -n 's/host: \(x86_64\|aarch64\).*/\1/p' | sed 's/aarch64/arm64/')
@@ -32,12 +33,18 @@ stack: ## keep the local services up, and print what `cargo lambda` needs to use
 test: $(VERDACCIO)/node_modules/.package-lock.json ## all tests: needs Rust, Node with npm, Python 3 and the package registries' clients; no AWS, no Docker
 	cargo test --locked
 
-# The npm registry that tests/it/verdaccio.rs publishes to. npm writes the file in the target's name when it is done.
-$(VERDACCIO)/node_modules/.package-lock.json: $(addprefix tests/tools/verdaccio/,package.json package-lock.json .npmrc)
-	@command -v npm >/dev/null || { echo "make test: Node with npm is needed" >&2; exit 1; }
-	mkdir -p $(VERDACCIO)
-	cp $^ $(VERDACCIO)
-	cd $(VERDACCIO) && npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
+.PHONY: npm-clients
+npm-clients: $(VERDACCIO)/node_modules/.package-lock.json $(CLIENTS)/node_modules/.package-lock.json ## install what was published with npm, pnpm, Yarn, Yarn classic and Bun, from two registries
+	cargo build --locked --quiet --bin $(NAME)
+	cargo run --locked --quiet --example npm_clients -- "$(TARGET)/debug/$(NAME)"
+
+# The npm registry that tests/it/verdaccio.rs publishes to, and the package managers of tests/clients.rs. npm writes the
+# file in the target's name when it is done.
+$(TOOLS)/%/node_modules/.package-lock.json: tests/tools/%/package.json tests/tools/%/package-lock.json tests/tools/%/.npmrc
+	@command -v npm >/dev/null || { echo "Node with npm is needed" >&2; exit 1; }
+	mkdir -p $(TOOLS)/$*
+	cp $^ $(TOOLS)/$*
+	cd $(TOOLS)/$* && npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
 
 .PHONY: check
 check: format lint test docs templates ## everything that must hold before a commit

@@ -28,24 +28,27 @@ pub enum Earlier {
     Sent,
 }
 
-/// Refuses versions that are there with other content, versions of which nobody can tell, and under `existing=fail` any
-/// that is there. `found` has one finding for each step of the plan.
+/// Refuses versions that are there with other content, versions of which nobody can tell, versions that would come after
+/// a higher one unasked, and under `existing=fail` any that is there. `found` has one finding for each step of the plan.
 pub fn existing(action: &ActionConfig, plan: &Plan, found: &[Found], earlier: Earlier) -> Result<(), Failure> {
     let steps = plan.packages().iter().flat_map(|package| package.steps.iter().map(move |step| (package, step)));
     let mut conflicts = Vec::new();
     let mut unseen = Vec::new();
     let mut exist: Vec<Coordinates> = Vec::new();
+    let mut outranked = Vec::new();
     for ((package, step), found) in steps.zip(found) {
         match found {
-            Found::Other { theirs, ours } => conflicts.push(Conflict {
+            Found::Other { theirs, ours, differences } => conflicts.push(Conflict {
                 of: package.of.clone(),
                 path: step.file.path.clone(),
                 theirs: theirs.clone(),
                 ours: ours.clone(),
+                differences: differences.clone(),
             }),
             // Sent all the same, it could overwrite what is there.
             Found::Unknown => unseen.push(step.file.path.clone()),
-            Found::Same(_) => {
+            Found::Outranked { by } => outranked.push((package.of.clone(), by.clone())),
+            Found::Same(_) | Found::Alike(_) => {
                 if exist.last() != Some(&package.of) {
                     exist.push(package.of.clone());
                 }
@@ -57,6 +60,9 @@ pub fn existing(action: &ActionConfig, plan: &Plan, found: &[Found], earlier: Ea
         _ if !conflicts.is_empty() => Err(Failure::Conflicts(conflicts)),
         _ if !unseen.is_empty() => {
             Err(Failure::Unseen { repository: action.target.repository.clone(), paths: unseen, source: None })
+        }
+        _ if !outranked.is_empty() => {
+            Err(Failure::Outranked { repository: action.target.repository.clone(), versions: outranked })
         }
         (Existing::Fail, Earlier::Nothing) if !exist.is_empty() => Err(Failure::Exists(exist)),
         (Existing::Fail | Existing::SkipIdentical, Earlier::Nothing | Earlier::Sent) => Ok(()),
@@ -97,6 +103,7 @@ mod tests {
                 body: Body::default(),
                 file: PlannedFile::new(RepoPath::parse(name).unwrap(), Digests::of(name.as_bytes()).unwrap()),
                 listing: None,
+                tag: None,
             }],
             warnings: Vec::new(),
         };
@@ -104,7 +111,11 @@ mod tests {
     }
 
     fn other() -> Found {
-        Found::Other { theirs: "sha1 a".to_owned(), ours: "sha1 b".to_owned() }
+        Found::Other {
+            theirs: "sha1 a".to_owned(),
+            ours: "sha1 b".to_owned(),
+            differences: "a.js has other bytes".to_owned(),
+        }
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! What ends a job without success: its type for CodePipeline, and what a person reads.
 //! Everything here is reported to the pipeline; whatever is not a [`Failure`] breaks the tick and alarms us.
 
+mod lists;
+mod remedy;
+
 use std::fmt::Write as _;
 
 use aws_sdk_codepipeline::types::FailureType;
@@ -17,11 +20,8 @@ use crate::package::Coordinates;
 use crate::plan::{Plan, PlanError};
 use crate::registry::url::{Base, BaseError, RepoKey, RepoPath};
 use crate::registry::{Class, Found, RegistryError};
+use lists::{excerpt, list, outranked, shown};
 
-mod remedy;
-
-/// Longest list in a message, in bytes.
-const LIST: usize = 1000;
 /// Longest account of what failed, in characters: of the 5,000 that CodePipeline takes, the rest is for what was
 /// published and what to do.
 const ACCOUNT: usize = 2000;
@@ -137,6 +137,14 @@ pub enum Failure {
         #[source]
         source: Option<RegistryError>,
     },
+    /// Versions that would become the latest though higher ones are there.
+    #[error("in the repository {repository} there is a higher version already, and no dist-tag is named for {}", outranked(.versions))]
+    Outranked {
+        /// The repository.
+        repository: RepoKey,
+        /// Each with the highest version that is there.
+        versions: Vec<(Coordinates, String)>,
+    },
     /// Versions that are there, and the action says `existing=fail`.
     #[error("in the repository already, with the same content, while Options say existing=fail: {}", shown(.0))]
     Exists(Vec<Coordinates>),
@@ -181,41 +189,8 @@ pub struct Conflict {
     pub theirs: String,
     /// Digest of what was to be published.
     pub ours: String,
-}
-
-fn list(conflicts: &[Conflict]) -> String {
-    let one = |conflict: &Conflict| {
-        format!("{} ({}: there {}, here {})", conflict.of, conflict.path, conflict.theirs, conflict.ours)
-    };
-    bounded(conflicts.iter().map(one), "; ")
-}
-
-fn shown<T: ToString>(all: &[T]) -> String {
-    bounded(all.iter().map(ToString::to_string), ", ")
-}
-
-/// As many of the texts as a message has room for, and how many there are more.
-fn bounded(texts: impl ExactSizeIterator<Item = String>, separator: &str) -> String {
-    let all = texts.len();
-    let mut list = String::new();
-    for (at, text) in texts.enumerate() {
-        if at > 0 {
-            if list.len() + text.len() > LIST {
-                let _ = write!(list, " and {} more", all - at);
-                break;
-            }
-            list.push_str(separator);
-        }
-        list.push_str(&excerpt(&text, LIST));
-    }
-    list
-}
-
-fn excerpt(text: &str, most: usize) -> String {
-    match text.char_indices().nth(most) {
-        None => text.to_owned(),
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-    }
+    /// Which files differ and how; empty where that is not known.
+    pub differences: String,
 }
 
 /// How far a job had come when it failed.
@@ -238,7 +213,7 @@ impl Progress {
         let mut found = found.iter();
         for package in plan.packages() {
             // Every step's finding is taken, whatever the one before it was.
-            let missing = found.by_ref().take(package.steps.len()).filter(|found| !matches!(found, Found::Same(_)));
+            let missing = found.by_ref().take(package.steps.len()).filter(|found| !found.is_there());
             if missing.count() == 0 {
                 self.is_published(&package.of);
             }
@@ -282,6 +257,7 @@ impl Failure {
             | Self::Plan(_)
             | Self::Conflicts(_)
             | Self::Exists(_)
+            | Self::Outranked { .. }
             | Self::DiedTooOften { .. }
             | Self::Panicked => FailureType::JobFailed,
             Self::Registry { source, .. } | Self::Unseen { source: Some(source), .. } => match source.class() {

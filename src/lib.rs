@@ -25,6 +25,7 @@ pub mod report;
 pub mod run;
 pub mod settings;
 pub mod step;
+pub mod tags;
 pub mod template;
 pub mod trigger;
 pub mod turns;

@@ -168,6 +168,7 @@ mod tests {
                 body: Body(vec![Segment::Bytes(content.to_owned().into())]),
                 file: PlannedFile::new(RepoPath::parse(path).unwrap(), Digests::of(content.as_bytes()).unwrap()),
                 listing: None,
+                tag: None,
             }],
             warnings: Vec::new(),
         }

@@ -30,6 +30,9 @@ pub enum FileState {
     Stored,
     /// It was there already with the same content.
     Skipped,
+    /// The same files were there already in an archive of other bytes; its digests are the ones that are reported.
+    #[serde(rename = "skipped")]
+    Repacked,
     /// A dry run: it would be stored.
     Planned,
 }
@@ -52,6 +55,8 @@ pub struct PublishedPackage {
     pub of: Coordinates,
     /// Its files.
     pub files: Vec<PublishedFile>,
+    /// What else a person should know, e.g. of its dist-tag.
+    pub remark: Option<String>,
 }
 
 /// Everything that a job published, and where.
@@ -102,8 +107,8 @@ impl Published {
         self.packages.iter().filter(move |package| !missing(package)).map(|package| &package.of)
     }
 
-    fn count(&self, state: FileState) -> usize {
-        let all = |package: &&PublishedPackage| package.files.iter().all(|file| file.state == state);
+    fn count(&self, states: &[FileState]) -> usize {
+        let all = |package: &&PublishedPackage| package.files.iter().all(|file| states.contains(&file.state));
         self.packages.iter().filter(all).count()
     }
 
@@ -117,7 +122,7 @@ impl Published {
         let file = self.files().next();
         let sha256 = file.map(|file| hex(&file.digests.sha256)).unwrap_or_default();
         let version = first.map(|package| package.of.version.clone()).unwrap_or_default();
-        let skipped = self.count(FileState::Skipped);
+        let skipped = self.count(&[FileState::Skipped, FileState::Repacked]);
         let mut variables = vec![
             ("PackageName", first.map(|package| package.of.name.clone()).unwrap_or_default()),
             ("PackageVersion", version.clone()),
@@ -141,10 +146,15 @@ impl Published {
     }
 
     fn summary(&self, skipped: usize) -> String {
-        let planned = self.count(FileState::Planned);
-        let name = |package: &PublishedPackage| match package.files.first().map(|file| file.state) {
-            Some(FileState::Skipped) => format!("{} (already there)", package.of),
-            _ => package.of.to_string(),
+        let planned = self.count(&[FileState::Planned]);
+        let name = |package: &PublishedPackage| {
+            let state = match package.files.first().map(|file| file.state) {
+                Some(FileState::Skipped) => Some("already there"),
+                Some(FileState::Repacked) => Some("already there, its files packed otherwise"),
+                _ => None,
+            };
+            let told: Vec<&str> = state.into_iter().chain(package.remark.as_deref()).collect();
+            if told.is_empty() { package.of.to_string() } else { format!("{} ({})", package.of, told.join("; ")) }
         };
         let names = self.packages.iter().map(name).collect::<Vec<_>>().join(", ");
         let place = format!("{} at {}", self.repository, self.base);
@@ -272,6 +282,7 @@ mod tests {
                 digests: Digests::of(&b"abc"[..]).unwrap(),
                 state: *state,
             }],
+            remark: None,
         };
         Published {
             base: Base::parse("https://acme.jfrog.io", false).unwrap(),
@@ -282,7 +293,8 @@ mod tests {
 
     #[test]
     fn summaries_say_what_went_where() {
-        use FileState::{Planned, Skipped, Stored};
+        use FileState::{Planned, Repacked, Skipped, Stored};
+        insta::assert_snapshot!(published(&[Repacked]).report("run").summary, @"left-0@1.0.0 (already there, its files packed otherwise): the same content is in npm-local at https://acme.jfrog.io");
         let summary = |states: &[FileState]| published(states).report("run").summary;
         insta::assert_snapshot!(summary(&[Stored]), @"Published left-0@1.0.0 to npm-local at https://acme.jfrog.io");
         insta::assert_snapshot!(summary(&[Skipped]), @"left-0@1.0.0 (already there): the same content is in npm-local at https://acme.jfrog.io");

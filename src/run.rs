@@ -19,13 +19,14 @@ use crate::failure::{Failure, Progress};
 use crate::hold::{Hold, Standing};
 use crate::input;
 use crate::job::Job;
-use crate::package::Target;
+use crate::package::{Digests, Target};
 use crate::plan::{PackagePlan, Plan};
 use crate::registry::url::RepoKey;
 use crate::registry::{Found, Http, Registry, RegistryError, Sent};
 use crate::report::{FileState, Published, PublishedFile, PublishedPackage};
 use crate::settings::Settings;
 use crate::step::Step;
+use crate::tags;
 use crate::turns::Turns;
 
 /// How many existing versions are asked for at once.
@@ -218,13 +219,13 @@ impl Run<'_> {
         credential: Credential,
         hold: &mut Hold<'_>,
     ) -> Result<Published, Stop> {
-        let outcome = self.send_once(action, plan, effort, connection, hold).await;
+        let outcome = Box::pin(self.send_once(action, plan, effort, connection, hold)).await;
         match outcome {
             Err(refused) if refused.is_unauthorized() => match self.rotated(action, &credential).await? {
                 Some(current) => {
                     let renewed = self.sign_in(action, &current).await?;
                     std::mem::replace(connection, renewed).disconnect().await;
-                    self.send_once(action, plan, effort, connection, hold).await
+                    Box::pin(self.send_once(action, plan, effort, connection, hold)).await
                 }
                 None => Err(refused),
             },
@@ -255,7 +256,7 @@ impl Run<'_> {
             return Err(in_the_servers_words(failure, plan, repository, registry).await.into());
         }
         if let Effort::LookOnly { attempts } = effort
-            && found.iter().any(|found| !matches!(found, Found::Same(_)))
+            && found.iter().any(|found| !found.is_there())
         {
             return Err(Failure::DiedTooOften { attempts }.into());
         }
@@ -277,28 +278,43 @@ impl Run<'_> {
         for package in plan.packages() {
             let mut files = Vec::new();
             for step in &package.steps {
-                let state = match (found.next(), action.mode) {
+                let ours = || step.file.digests.clone();
+                let (state, digests) = match (found.next(), action.mode) {
                     (Some(Found::Same(_)), Mode::Publish) if hold.is_own(at, went_on_with) => {
                         // The job may have been interrupted before the file had its properties.
                         if went_on_with.is_some_and(|done| at >= done) {
                             self.annotate(action, package, step, registry).await?;
                         }
-                        FileState::Stored
+                        (FileState::Stored, ours())
                     }
-                    (Some(Found::Same(_)), _) => FileState::Skipped,
-                    (_, Mode::DryRun) => FileState::Planned,
+                    (Some(Found::Same(_)), _) => (FileState::Skipped, ours()),
+                    (Some(Found::Alike(theirs)), _) => {
+                        tracing::info!(
+                            package = %package.of,
+                            "it is there already: its archive has other bytes, and the same files in it"
+                        );
+                        (FileState::Repacked, *theirs)
+                    }
+                    (_, Mode::DryRun) => (FileState::Planned, ours()),
                     _ => self.send_step(action, package, step, registry).await?,
                 };
                 at += 1;
                 if hold.advance(at).await == Standing::Lost {
                     return Err(Stop::Lost);
                 }
-                files.push(PublishedFile { path: step.file.path.clone(), digests: step.file.digests.clone(), state });
+                files.push(PublishedFile { path: step.file.path.clone(), digests, state });
             }
             if action.mode == Mode::Publish {
                 self.progress.is_published(&package.of);
             }
-            packages.push(PublishedPackage { of: package.of.clone(), files });
+            let remark = match action.mode {
+                Mode::Publish => {
+                    let tagged = tags::see_to(package, &files, registry, self.deadline).await;
+                    tagged.map_err(|error| Stop::registry(error, Some(package)))?
+                }
+                Mode::DryRun => None,
+            };
+            packages.push(PublishedPackage { of: package.of.clone(), files, remark });
         }
         Ok(Published { base: action.target.base.clone(), repository: repository.clone(), packages })
     }
@@ -309,15 +325,17 @@ impl Run<'_> {
         package: &PackagePlan,
         step: &Step,
         registry: &Registry,
-    ) -> Result<FileState, Stop> {
+    ) -> Result<(FileState, Digests), Stop> {
+        let ours = step.file.digests.clone();
         let repository = &action.target.repository;
         let sent = registry.send(repository, step, self.deadline).await;
         match sent.map_err(|error| Stop::registry(error, Some(package)))? {
             // What was there before is left as it is.
-            Sent::AlreadySame => Ok(FileState::Skipped),
+            Sent::AlreadySame => Ok((FileState::Skipped, ours)),
+            Sent::AlreadyAlike(theirs) => Ok((FileState::Repacked, *theirs)),
             Sent::Stored => {
                 self.annotate(action, package, step, registry).await?;
-                Ok(FileState::Stored)
+                Ok((FileState::Stored, ours))
             }
         }
     }
@@ -372,11 +390,18 @@ async fn in_the_servers_words(failure: Failure, plan: &Plan, repository: &RepoKe
     Failure::Unseen { repository: place, paths, source }
 }
 
-/// Every path that the plan writes to, as no other job may while this one does.
+/// Every path that the plan writes to, as no other job may while this one does; and every listing in which nothing higher
+/// may appear between the look and the write, or an older version would become the latest.
 fn paths(action: &ActionConfig, plan: &Plan) -> Vec<String> {
     let Target { base, repository, .. } = &action.target;
-    let steps = plan.packages().iter().flat_map(|package| &package.steps);
-    steps.map(|step| format!("{base}/{repository}/{}", step.file.path)).collect()
+    let steps = || plan.packages().iter().flat_map(|package| &package.steps);
+    let files = steps().map(|step| format!("{base}/{repository}/{}", step.file.path));
+    let listings = steps().filter_map(|step| step.listing.as_ref().filter(|listing| listing.rivals.is_some()));
+    let mut paths: Vec<String> = files.chain(listings.map(|listing| format!("{base}/{}", listing.path))).collect();
+    // Several versions of one package share a listing.
+    paths.sort_unstable();
+    paths.dedup();
+    paths
 }
 
 fn log(plan: &Plan) {

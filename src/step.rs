@@ -45,6 +45,8 @@ pub struct Step {
     pub file: PlannedFile,
     /// Where else, besides the file's own path, the type's protocol tells of an existing version.
     pub listing: Option<Listing>,
+    /// The movable name that the version is published under.
+    pub tag: Option<Tag>,
 }
 
 /// A file as it will be in the repository.
@@ -56,17 +58,34 @@ pub struct PlannedFile {
     pub digests: Digests,
     /// Properties to set on it: key, then its values. The plan fills them in; kinds leave them empty.
     pub properties: Vec<(String, Vec<String>)>,
+    /// By what a file in the repository is known to be this one.
+    pub same_by: SameBy,
+}
+
+/// By what a file in the repository is known to be the planned one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SameBy {
+    /// Its bytes alone.
+    Bytes,
+    /// Its bytes, or else what is inside: both are gzipped tars that hold the same files.
+    Files,
 }
 
 impl PlannedFile {
     /// A file without properties.
     pub fn new(path: RepoPath, digests: Digests) -> Self {
-        Self { path, digests, properties: Vec::new() }
+        Self { path, digests, properties: Vec::new(), same_by: SameBy::Bytes }
+    }
+
+    /// A gzipped tar, which another archive of the same files is as good as.
+    #[must_use]
+    pub fn same_by_files(self) -> Self {
+        Self { same_by: SameBy::Files, ..self }
     }
 }
 
 /// A JSON document of the type's API that lists a package's versions, e.g. npm's package document.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Listing {
     /// Path below Artifactory's root, already encoded.
     pub path: String,
@@ -75,6 +94,42 @@ pub struct Listing {
     /// Member names from the document's root to the object that describes this version. That object has
     /// `shasum` (hexadecimal SHA-1) and, from newer servers, `integrity` (`sha512-` and base64).
     pub pointer: Vec<String>,
+    /// Which other versions in it speak against publishing this one.
+    pub rivals: Option<Rivals>,
+}
+
+/// Versions before which this one must not be published. They are members of the object that the first name of a
+/// [`Listing`]'s pointer leads to; those that are `deprecated` do not count.
+#[derive(Debug, Clone)]
+pub struct Rivals {
+    /// The version that is to be published.
+    pub version: String,
+    /// Whether the first version speaks against the second.
+    pub outranks: fn(&str, &str) -> bool,
+}
+
+/// A movable name for one version of a package, e.g. npm's dist-tag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tag {
+    /// The name.
+    pub name: String,
+    /// The version that it is for.
+    pub version: String,
+    /// Who wants it.
+    pub wanted: Wanted,
+    /// Where all names are, as a JSON object of name and version: a path below Artifactory's root, already encoded.
+    pub all: String,
+    /// Where a version, as a JSON string, is put to give it the name.
+    pub one: String,
+}
+
+/// Who wants a version to have a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// The action, so that it is moved even to a version that is there already.
+    ByAction,
+    /// The package; or nobody, and it is the default.
+    ByPackage,
 }
 
 /// A request body.
@@ -131,6 +186,14 @@ impl Segment {
 }
 
 impl Body {
+    /// The file in it.
+    pub fn file(&self) -> Option<&Content> {
+        self.0.iter().find_map(|segment| match segment {
+            Segment::Raw(content) | Segment::Base64(content) => Some(content),
+            Segment::Bytes(_) => None,
+        })
+    }
+
     /// Length on the wire, in bytes: the `Content-Length`.
     pub fn size(&self) -> u64 {
         self.0.iter().map(Segment::size).fold(0, u64::saturating_add)
@@ -148,6 +211,9 @@ impl fmt::Display for Step {
         writeln!(f, "    stores {} ({size} bytes)", self.file.path)?;
         writeln!(f, "    sha256 {}", hex(sha256))?;
         writeln!(f, "    sha1   {}", hex(sha1))?;
+        if let Some(tag) = &self.tag {
+            writeln!(f, "    tag    {}", tag.name)?;
+        }
         for (key, values) in &self.file.properties {
             writeln!(f, "    property {key} = {}", values.join(", "))?;
         }

@@ -3,9 +3,11 @@
 
 mod directory;
 mod entry;
+pub mod likeness;
 pub mod selection;
 pub mod source;
 pub mod spool;
+pub mod tarball;
 #[cfg(test)]
 mod tests;
 

@@ -41,6 +41,7 @@ impl Failure {
             Self::Repository { .. } => "Correct RepoKey or TypeOfArtifact; publish to a local repository, or to a virtual one with a default deployment repository.".to_owned(),
             Self::Conflicts(_) => "A published version is never changed. Raise the version and release again; or, if what is there is wrong, delete it in Artifactory and retry the stage.".to_owned(),
             Self::Unseen { .. } => "Give the secret's user the right to read the repository: a version that exists must never be overwritten unseen.".to_owned(),
+            Self::Outranked { .. } => "Raise the version; or, to publish an older line, name a dist-tag for it: Options tag=legacy (or publishConfig.tag). tag=latest moves latest back on purpose.".to_owned(),
             Self::Exists(_) => "Raise the version, or let identical versions pass with existing=skip-identical.".to_owned(),
             Self::Registry { source, .. } => match source.hint() {
                 "" => "See what the server said above; retrying the stage is safe.".to_owned(),

@@ -66,13 +66,18 @@ fn after(previous: Option<&Failure>) -> Option<Failure> {
             path: RepoPath::parse("left/-/left-1.0.0.tgz").unwrap(),
             theirs: "sha256 aa".to_owned(),
             ours: "sha256 bb".to_owned(),
+            differences: "index.js has other bytes".to_owned(),
         }]),
         Some(Failure::Conflicts(_)) => Failure::Unseen {
             repository: RepoKey::parse("npm-local").unwrap(),
             paths: vec![RepoPath::parse("left/-/left-1.0.0.tgz").unwrap()],
             source: None,
         },
-        Some(Failure::Unseen { .. }) => Failure::Exists(vec![left()]),
+        Some(Failure::Unseen { .. }) => Failure::Outranked {
+            repository: RepoKey::parse("npm-local").unwrap(),
+            versions: vec![(left(), "2.0.0".to_owned())],
+        },
+        Some(Failure::Outranked { .. }) => Failure::Exists(vec![left()]),
         Some(Failure::Exists(_)) => Failure::Registry { of: Some(left()), source: RegistryError::Forbidden(at(403)) },
         Some(Failure::Registry { .. }) => {
             Failure::Output { artifact: "Report".to_owned(), source: s3(Meaning::Denied) }
@@ -121,10 +126,12 @@ fn every_failure_has_its_type_and_its_message() {
     What to do: Hand over each package once; narrow what is published with Files.
     ConfigurationError The repository maven-local is of type maven, but TypeOfArtifact is npm.
     What to do: Correct RepoKey or TypeOfArtifact; publish to a local repository, or to a virtual one with a default deployment repository.
-    JobFailed This version is in the repository with other content: left@1.0.0 (left/-/left-1.0.0.tgz: there sha256 aa, here sha256 bb).
+    JobFailed This version is in the repository with other content: left@1.0.0 (left/-/left-1.0.0.tgz: there sha256 aa, here sha256 bb; index.js has other bytes).
     What to do: A published version is never changed. Raise the version and release again; or, if what is there is wrong, delete it in Artifactory and retry the stage.
     PermissionError The user may not see in the repository npm-local whether a version exists already: left/-/left-1.0.0.tgz.
     What to do: Give the secret's user the right to read the repository: a version that exists must never be overwritten unseen.
+    JobFailed In the repository npm-local there is a higher version already, and no dist-tag is named for left@1.0.0 (there is 2.0.0).
+    What to do: Raise the version; or, to publish an older line, name a dist-tag for it: Options tag=legacy (or publishConfig.tag). tag=latest moves latest back on purpose.
     JobFailed In the repository already, with the same content, while Options say existing=fail: left@1.0.0.
     What to do: Raise the version, or let identical versions pass with existing=skip-identical.
     PermissionError Package left@1.0.0: publishing: PUT npm/left was answered with 403; the server said: no, because.
@@ -183,7 +190,13 @@ fn what_artifactory_says_decides_the_type() {
             attempts: 2,
             cause: Some(NetworkError::Silent(std::time::Duration::from_secs(30))),
         },
-        RegistryError::Conflict { path: path(), ours: "sha1 aa".to_owned(), theirs: "sha1 bb".to_owned() },
+        RegistryError::Conflict {
+            path: path(),
+            ours: "sha1 aa".to_owned(),
+            theirs: "sha1 bb".to_owned(),
+            differences: String::new(),
+        },
+        RegistryError::NotTagged { tag: "next".to_owned(), version: "1.0.0".to_owned(), has: Some("0.9.0".to_owned()) },
         RegistryError::NotStored { path: path(), ours: "sha1 aa".to_owned(), seen: Seen::Other("sha1 bb".to_owned()) },
         RegistryError::NotStored { path: path(), ours: "sha1 aa".to_owned(), seen: Seen::Nothing },
         RegistryError::NotStored { path: path(), ours: "sha1 aa".to_owned(), seen: Seen::Forbidden },
@@ -224,6 +237,8 @@ fn what_artifactory_says_decides_the_type() {
     What to do: Retry the stage when Artifactory is healthy again; what is stored already counts as published.
     JobFailed Package left@1.0.0: left/-/left-1.0.0.tgz exists with other content: ours has sha1 aa, the repository's sha1 bb.
     What to do: A published version is never changed: raise the version, or delete the existing one first.
+    SystemUnavailable Package left@1.0.0: the version is stored, but the dist-tag next was set and is on 0.9.0.
+    What to do: Artifactory may compute this dist-tag by a rule of its own: choose another one, or retry the stage, which sets it again.
     SystemUnavailable Package left@1.0.0: left/-/left-1.0.0.tgz was accepted, but what is there has sha1 bb; ours has sha1 aa.
     May be stored nevertheless: left@1.0.0.
     What to do: See Artifactory's log; a plugin, a proxy or a replication may have changed or moved the file.

@@ -14,7 +14,7 @@ use url::form_urlencoded;
 use super::budget::Budget;
 use super::error::{At, Purpose, RegistryError};
 use super::url::Base;
-use super::wire::{Request, Text, Wire, place};
+use super::wire::{Payload, Request, Text, Wire, place};
 use crate::credential::{Credential, SecretText};
 use crate::deadline::Deadline;
 
@@ -141,7 +141,7 @@ impl Session {
             path: "api/security/token/revoke",
             url: base.join("api/security/token/revoke"),
             headers: headers.clone(),
-            form: Some(form(&[("token", token.expose())])),
+            payload: Some(Payload::Form(form(&[("token", token.expose())]))),
         };
         let itself = Request {
             purpose: Purpose::Revoke,
@@ -149,7 +149,7 @@ impl Session {
             path: "access/api/v1/tokens/me",
             url: format!("{}/me", Endpoint::Access.url(base)),
             headers,
-            form: None,
+            payload: None,
         };
         // The older call may be an administrator's alone; since 7.53 a token may end itself.
         let requests = match by {
@@ -219,7 +219,7 @@ async fn mint(
         path: by.path(),
         url: by.url(base),
         headers: HeaderMap::from_iter([(AUTHORIZATION, basic.clone())]),
-        form: Some(form),
+        payload: Some(Payload::Form(form)),
     };
     let answer = wire.ask(&request, &Text, &mut Budget::new(wire.pacing, deadline)).await?;
     let Some(token) = token_of(&answer.text) else {

@@ -7,40 +7,8 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::http::HttpError;
+pub use super::purpose::Purpose;
 use crate::archive::ArchiveError;
-
-/// What a request was for, in words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
-    /// Exchanging user and password for a token.
-    Token,
-    /// Giving that token back.
-    Revoke,
-    /// Asking what kind of repository it is.
-    Repository,
-    /// Asking what is at a path.
-    Look,
-    /// Asking the type's API which versions there are.
-    Listing,
-    /// Publishing.
-    Send,
-    /// Setting properties on what was published.
-    Properties,
-}
-
-impl fmt::Display for Purpose {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Token => "asking for a short-lived token",
-            Self::Revoke => "revoking the token",
-            Self::Repository => "looking up the repository",
-            Self::Look => "looking for the file",
-            Self::Listing => "looking for the version",
-            Self::Send => "publishing",
-            Self::Properties => "the file is stored, but setting its properties",
-        })
-    }
-}
 
 /// Which request it was, and what came back. Nothing secret is in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -152,7 +120,7 @@ pub enum RegistryError {
         path: String,
     },
     /// The version exists with other content, which is never changed.
-    #[error("{path} exists with other content: ours has {ours}, the repository's {theirs}")]
+    #[error("{path} exists with other content: ours has {ours}, the repository's {theirs}{}", following(.differences))]
     Conflict {
         /// Path in the repository.
         path: String,
@@ -160,6 +128,8 @@ pub enum RegistryError {
         ours: String,
         /// The same digest of what is there.
         theirs: String,
+        /// Which files differ and how; empty where that is not known.
+        differences: String,
     },
     /// The server accepted the file, but what it has afterwards is not the file, or is not to be seen.
     #[error("{path} was accepted, but {seen}; ours has {ours}")]
@@ -170,6 +140,16 @@ pub enum RegistryError {
         ours: String,
         /// What is seen instead.
         seen: Seen,
+    },
+    /// The version is stored, but the dist-tag that the action asks for is not on it.
+    #[error("the version is stored, but the dist-tag {tag} was set and {}", elsewhere(.has.as_deref()))]
+    NotTagged {
+        /// The dist-tag.
+        tag: String,
+        /// The version that was to have it.
+        version: String,
+        /// The version that has it, if any.
+        has: Option<String>,
     },
     /// The request cannot be put together, e.g. a header's value has a line break.
     #[error("{path} cannot be sent: {problem}")]
@@ -185,6 +165,15 @@ pub enum RegistryError {
     /// The HTTP client cannot be made.
     #[error(transparent)]
     Client(#[from] HttpError),
+}
+
+/// The files that differ, as the end of a sentence.
+pub(crate) fn following(differences: &str) -> String {
+    if differences.is_empty() { String::new() } else { format!("; {differences}") }
+}
+
+fn elsewhere(has: Option<&str>) -> String {
+    has.map_or_else(|| "is on no version".to_owned(), |has| format!("is on {has}"))
 }
 
 /// What kind of failure it is for the job.
@@ -221,9 +210,9 @@ impl RegistryError {
                 _ => Class::Package,
             },
             Self::Conflict { .. } | Self::Unsendable { .. } => Class::Package,
-            Self::Unavailable { .. } | Self::NotStored { seen: Seen::Other(_) | Seen::Nothing, .. } => {
-                Class::Unavailable
-            }
+            Self::Unavailable { .. }
+            | Self::NotTagged { .. }
+            | Self::NotStored { seen: Seen::Other(_) | Seen::Nothing, .. } => Class::Unavailable,
             Self::OutOfTime { .. } => Class::OutOfTime,
             Self::Body(_) => Class::Artifact,
         }
@@ -242,6 +231,9 @@ impl RegistryError {
             Self::Forbidden(at) if at.purpose == Purpose::Properties => {
                 "Give the secret's user the right to annotate. Retrying the stage leaves a stored version as it is: \
                  set its properties by hand, or delete it before you retry."
+            }
+            Self::Forbidden(at) if at.purpose == Purpose::Tag => {
+                "Give the secret's user the right to deploy and annotate, or leave out the option tag; then retry the stage."
             }
             Self::Forbidden(_) => {
                 "Give the secret's user the right to deploy to this repository; \
@@ -283,6 +275,9 @@ impl RegistryError {
             Self::NotStored { seen: Seen::Other(_) | Seen::Nothing, .. } => {
                 "See Artifactory's log; a plugin, a proxy or a replication may have changed or moved the file."
             }
+            Self::NotTagged { .. } => {
+                "Artifactory may compute this dist-tag by a rule of its own: choose another one, or retry the stage, which sets it again."
+            }
             Self::Unsendable { .. } => "Change the name or the value that cannot be sent.",
             Self::Body(_) => "Change what the build hands over, then release the change again.",
             Self::Client(_) => "Check the stack's CA_CERTIFICATES and proxy settings.",
@@ -303,6 +298,7 @@ impl RegistryError {
             | Self::Unintelligible { at, .. } => at.purpose == Purpose::Properties,
             Self::OutOfTime { .. }
             | Self::Conflict { .. }
+            | Self::NotTagged { .. }
             | Self::Unsendable { .. }
             | Self::Body(_)
             | Self::Client(_) => false,
@@ -322,6 +318,7 @@ impl RegistryError {
             Self::OutOfTime { .. }
             | Self::Conflict { .. }
             | Self::NotStored { .. }
+            | Self::NotTagged { .. }
             | Self::Unsendable { .. }
             | Self::Body(_)
             | Self::Client(_) => None,

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use super::wire::{Lost, Take, Wire};
 use crate::deadline::Deadline;
+use crate::step::{Listing, Rivals};
 
 /// Longest listing that is read, in bytes.
 const MOST: u64 = 64 << 20;
@@ -22,29 +23,35 @@ pub(super) struct Listed {
     pub(super) shasum: Option<String>,
     /// Subresource integrity: `sha512-` and base64, possibly several.
     pub(super) integrity: Option<String>,
+    /// Where the server says that the file is.
+    pub(super) tarball: Option<String>,
+}
+
+/// What a listing says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Page {
+    /// Of the version, where it is in it.
+    pub(super) listed: Option<Listed>,
+    /// The one of the rivals that no other outranks.
+    pub(super) rival: Option<String>,
 }
 
 /// What came of reading a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// The version is in it.
-    Listed(Listed),
-    /// It is not in it.
-    Missing,
+    /// It could be read.
+    Page(Page),
     /// It is no JSON, or too long to be read.
     Unreadable,
 }
 
-/// Reads the object at these member names from the root on.
-pub(super) struct Pointer<'a>(pub(super) &'a [String]);
-
-impl Take for Pointer<'_> {
+impl Take for Listing {
     type Taken = Outcome;
 
     async fn take(&self, wire: &Wire, mut response: Response, deadline: Deadline) -> Result<Outcome, Lost> {
         let (sender, receiver) = mpsc::channel(4);
-        let pointer = self.0.to_vec();
-        let parsing = tokio::task::spawn_blocking(move || find(Arriving { receiver, current: Bytes::new() }, &pointer));
+        let (pointer, rivals) = (self.pointer.clone(), self.rivals.clone());
+        let parsing = tokio::task::spawn_blocking(move || find(Arriving::new(receiver), &pointer, rivals.as_ref()));
         let mut length = 0_u64;
         while let Some(chunk) = wire.next_chunk(&mut response, deadline).await? {
             length = length.saturating_add(chunk.len() as u64);
@@ -55,16 +62,22 @@ impl Take for Pointer<'_> {
         }
         drop(sender);
         Ok(match parsing.await {
-            Ok(Ok(Some(listed))) => Outcome::Listed(listed),
-            Ok(Ok(None)) => Outcome::Missing,
+            Ok(Ok(page)) => Outcome::Page(page),
             Ok(Err(_)) | Err(_) => Outcome::Unreadable,
         })
     }
 }
 
-struct Arriving {
+/// An answer's body as a blocking reader sees it.
+pub(super) struct Arriving {
     receiver: mpsc::Receiver<Bytes>,
     current: Bytes,
+}
+
+impl Arriving {
+    pub(super) fn new(receiver: mpsc::Receiver<Bytes>) -> Self {
+        Self { receiver, current: Bytes::new() }
+    }
 }
 
 impl Read for Arriving {
@@ -83,15 +96,25 @@ impl Read for Arriving {
     }
 }
 
-/// The version's digests in a document, or `None` where nothing is at the pointer.
-fn find(document: impl Read, pointer: &[String]) -> serde_json::Result<Option<Listed>> {
+/// What a document says of the version at the pointer and of its rivals.
+fn find(document: impl Read, pointer: &[String], rivals: Option<&Rivals>) -> serde_json::Result<Page> {
     let mut parser = serde_json::Deserializer::from_reader(io::BufReader::new(document));
-    let found = Descent(pointer).deserialize(&mut parser)?;
+    let mut rival = None;
+    let listed = Descent { pointer, depth: 0, rivals, rival: &mut rival }.deserialize(&mut parser)?;
     parser.end()?;
-    Ok(found)
+    Ok(Page { listed, rival })
 }
 
-struct Descent<'a>(&'a [String]);
+/// A way down to the version's object.
+struct Descent<'a> {
+    /// The members that are left to go.
+    pointer: &'a [String],
+    /// How many were gone.
+    depth: usize,
+    rivals: Option<&'a Rivals>,
+    /// The highest rival so far.
+    rival: &'a mut Option<String>,
+}
 
 impl<'de> DeserializeSeed<'de> for Descent<'_> {
     type Value = Option<Listed>;
@@ -109,12 +132,14 @@ impl<'de> Visitor<'de> for Descent<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let Some((next, rest)) = self.0.split_first() else {
+        let Self { pointer, depth, rivals, rival } = self;
+        let Some((next, rest)) = pointer.split_first() else {
             let mut listed = Listed::default();
             while let Some(key) = map.next_key::<String>()? {
                 match key.as_str() {
                     "shasum" => listed.shasum = map.next_value_seed(Line)?,
                     "integrity" => listed.integrity = map.next_value_seed(Line)?,
+                    "tarball" => listed.tarball = map.next_value_seed(Line)?,
                     _ => drop(map.next_value::<IgnoredAny>()?),
                 }
             }
@@ -123,7 +148,18 @@ impl<'de> Visitor<'de> for Descent<'_> {
         let mut found = None;
         while let Some(key) = map.next_key::<String>()? {
             if key == *next {
-                found = map.next_value_seed(Descent(rest))?;
+                let inside = Descent { pointer: rest, depth: depth + 1, rivals, rival: &mut *rival };
+                found = map.next_value_seed(inside)?;
+                continue;
+            }
+            let speaks = |other: &Rivals| {
+                let above = rival.as_ref().unwrap_or(&other.version);
+                (other.outranks)(&key, &other.version) && (*above == other.version || (other.outranks)(&key, above))
+            };
+            if depth == 1 && rivals.is_some_and(speaks) {
+                if !map.next_value_seed(Deprecated)? {
+                    *rival = Some(key);
+                }
             } else {
                 map.next_value::<IgnoredAny>()?;
             }
@@ -161,6 +197,22 @@ impl<'de> Visitor<'de> for Descent<'_> {
     }
 }
 
+/// Whether a version says that nobody should use it: `deprecated` is something else than an empty text, `false` or `null`.
+struct Deprecated;
+
+impl<'de> DeserializeSeed<'de> for Deprecated {
+    type Value = bool;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        #[derive(serde::Deserialize)]
+        struct Version {
+            deprecated: Option<serde_json::Value>,
+        }
+        let Version { deprecated } = serde::Deserialize::deserialize(deserializer)?;
+        Ok(deprecated.is_some_and(|word| word != "" && word != false && !word.is_null()))
+    }
+}
+
 /// A text that is not empty, or `null`; anything else means that this is no listing that we know.
 struct Line;
 
@@ -192,14 +244,38 @@ impl Visitor<'_> for Line {
 mod tests {
     use super::*;
 
+    fn pointer() -> [String; 3] {
+        ["versions", "1.0.0", "dist"].map(str::to_owned)
+    }
+
     fn look(document: &str) -> serde_json::Result<Option<Listed>> {
-        find(document.as_bytes(), &["versions".to_owned(), "1.0.0".to_owned(), "dist".to_owned()])
+        find(document.as_bytes(), &pointer(), None).map(|page| page.listed)
+    }
+
+    #[test]
+    fn the_highest_rival_that_is_not_deprecated_is_found() {
+        let rivals = Rivals { version: "1.0.0".to_owned(), outranks: |theirs, ours| theirs > ours };
+        for (versions, expected) in [
+            (r#""0.9.0":{},"1.0.0":{"dist":{}}"#, None),
+            (r#""1.5.0":{},"1.2.0":{},"0.1.0":{}"#, Some("1.5.0")),
+            (r#""1.2.0":{"deprecated":""},"1.5.0":{"deprecated":false},"1.4.0":{}"#, Some("1.5.0")),
+            (
+                r#""1.2.0":{"deprecated":null},"1.5.0":{"deprecated":"no"},"1.4.0":{"x":[],"deprecated":true}"#,
+                Some("1.2.0"),
+            ),
+            (r#""1.5.0":{"versions":{"2.0.0":{}}}"#, Some("1.5.0")),
+        ] {
+            let document = format!(r#"{{"2.0.0":{{}},"versions":{{{versions}}}}}"#);
+            let page = find(document.as_bytes(), &pointer(), Some(&rivals)).unwrap();
+            assert_eq!(page.rival.as_deref(), expected, "{document}");
+        }
+        assert!(find(br#"{"versions":{"2.0.0":1}}"#.as_slice(), &pointer(), Some(&rivals)).is_err());
     }
 
     #[test]
     fn only_the_object_at_the_pointer_counts() {
         let listed = |shasum: Option<&str>, integrity: Option<&str>| {
-            Some(Listed { shasum: shasum.map(str::to_owned), integrity: integrity.map(str::to_owned) })
+            Some(Listed { shasum: shasum.map(str::to_owned), integrity: integrity.map(str::to_owned), tarball: None })
         };
         for (document, expected) in [
             (

@@ -10,7 +10,7 @@ use serde::de::IgnoredAny;
 use super::Registry;
 use super::budget::Budget;
 use super::error::{Purpose, RegistryError};
-use super::listing::{Listed, Outcome, Pointer};
+use super::listing::{Listed, Outcome, Page};
 use super::url::RepoKey;
 use super::wire::{Answer, Request, Text};
 use crate::package::{Digests, hex};
@@ -21,17 +21,37 @@ use crate::step::{Listing, Step};
 pub enum Found {
     /// Nothing.
     Absent,
+    /// Nothing, but a higher version is there, before which this one must not be published.
+    Outranked {
+        /// The highest one.
+        by: String,
+    },
     /// The same file.
     Same(Reported),
+    /// Another archive of the same files, with these digests.
+    Alike(Box<Digests>),
     /// Something else, or something whose digest is not told.
     Other {
         /// Its digest, e.g. `sha256 ba78…`.
         theirs: String,
         /// The same digest of our file.
         ours: String,
+        /// Which files differ and how; empty where that is not known.
+        differences: String,
     },
     /// The user may not look.
     Unknown,
+}
+
+impl Found {
+    /// Whether what was to be published is there.
+    pub fn is_there(&self) -> bool {
+        matches!(self, Self::Same(_) | Self::Alike(_))
+    }
+
+    fn other(theirs: String, ours: String) -> Self {
+        Self::Other { theirs, ours, differences: String::new() }
+    }
 }
 
 /// The digests that the server reports, in hexadecimal.
@@ -64,9 +84,14 @@ struct Checksums {
 }
 
 impl Registry {
-    /// What is in the repository in this step's place, by digest.
+    /// What is in the repository in this step's place: by digest, and where that differs, by what is inside.
     pub async fn look(&self, repository: &RepoKey, step: &Step) -> Result<Found, RegistryError> {
-        self.look_within(repository, step, &Budget::new(self.wire.pacing, self.deadline)).await
+        let budget = Budget::new(self.wire.pacing, self.deadline);
+        match self.look_at_both(repository, step, &budget).await? {
+            (Found::Absent, Some(by)) => Ok(Found::Outranked { by }),
+            (Found::Other { theirs, ours, .. }, _) => self.compare(repository, step, theirs, ours, &budget).await,
+            (found, _) => Ok(found),
+        }
     }
 
     /// Why the user may not see this step's file: the refusal, in the server's words; `None` where it refuses nothing.
@@ -81,17 +106,27 @@ impl Registry {
         step: &Step,
         budget: &Budget,
     ) -> Result<Found, RegistryError> {
+        self.look_at_both(repository, step, budget).await.map(|(found, _)| found)
+    }
+
+    /// What is there, and the version that outranks the step's.
+    async fn look_at_both(
+        &self,
+        repository: &RepoKey,
+        step: &Step,
+        budget: &Budget,
+    ) -> Result<(Found, Option<String>), RegistryError> {
         let storage = self.look_at_storage(repository, step, budget.clone());
         let Some(listing) = &step.listing else {
-            return Ok(weigh(storage.await?, None, &step.file.digests));
+            return Ok((weigh(storage.await?, None, &step.file.digests), None));
         };
         let (storage, listing) =
             futures_util::future::join(storage, self.look_at_listing(step, listing, budget.clone())).await;
         match (storage, listing) {
-            (Ok(storage), Ok(listing)) => Ok(weigh(storage, Some(listing), &step.file.digests)),
+            (Ok(storage), Ok((listing, rival))) => Ok((weigh(storage, Some(listing), &step.file.digests), rival)),
             // One source that knows is enough, whatever ails the other.
             (Ok(Side::Found(found @ (Found::Same(_) | Found::Other { .. }))), Err(_))
-            | (Err(_), Ok(Side::Found(found @ (Found::Same(_) | Found::Other { .. })))) => Ok(found),
+            | (Err(_), Ok((Side::Found(found @ (Found::Same(_) | Found::Other { .. })), _))) => Ok((found, None)),
             (Err(error), _) | (_, Err(error)) => Err(error),
         }
     }
@@ -121,26 +156,37 @@ impl Registry {
             path: &path,
             url: self.base.join(&path),
             headers: HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("*/*"))]),
-            form: None,
+            payload: None,
         };
         self.read(request, &Text, budget).await
     }
 
-    async fn look_at_listing(&self, step: &Step, listing: &Listing, mut budget: Budget) -> Result<Side, RegistryError> {
+    async fn look_at_listing(
+        &self,
+        step: &Step,
+        listing: &Listing,
+        mut budget: Budget,
+    ) -> Result<(Side, Option<String>), RegistryError> {
+        match visible(self.read_listing(listing, &mut budget).await)? {
+            Ok(Outcome::Page(Page { listed: Some(listed), rival })) => {
+                Ok((of_listing(&listed, &step.file.digests), rival))
+            }
+            Ok(Outcome::Page(Page { listed: None, rival })) => Ok((Side::Found(Found::Absent), rival)),
+            Ok(Outcome::Unreadable) => Ok((Side::Found(Found::Unknown), None)),
+            Err(hidden) => Ok((Side::Found(hidden), None)),
+        }
+    }
+
+    pub(super) async fn read_listing(&self, listing: &Listing, budget: &mut Budget) -> Result<Outcome, RegistryError> {
         let request = Request {
             purpose: Purpose::Listing,
             method: Method::GET,
             path: &listing.path,
             url: self.base.join(&listing.path),
             headers: HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(listing.accept))]),
-            form: None,
+            payload: None,
         };
-        match visible(self.read(request, &Pointer(&listing.pointer), &mut budget).await)? {
-            Ok(Outcome::Listed(listed)) => Ok(of_listing(&listed, &step.file.digests)),
-            Ok(Outcome::Missing) => Ok(Side::Found(Found::Absent)),
-            Ok(Outcome::Unreadable) => Ok(Side::Found(Found::Unknown)),
-            Err(hidden) => Ok(Side::Found(hidden)),
-        }
+        self.read(request, listing, budget).await
     }
 }
 
@@ -165,13 +211,13 @@ fn weigh(storage: Side, listing: Option<Side>, ours: &Digests) -> Found {
         match side {
             Side::Found(found @ (Found::Same(_) | Found::Other { .. })) => return found,
             Side::Found(Found::Absent) => absent = true,
-            Side::Found(Found::Unknown) => {}
+            Side::Found(_) => {}
             Side::Undigested => undigested = true,
         }
     }
     if undigested {
         // It may be ours or not; what cannot be told to be ours is not touched.
-        return Found::Other { theirs: "no digest that could be compared".to_owned(), ours: sha256(ours) };
+        return Found::other("no digest that could be compared".to_owned(), sha256(ours));
     }
     if absent { Found::Absent } else { Found::Unknown }
 }
@@ -183,7 +229,7 @@ fn of_storage(text: &[u8], ours: &Digests) -> Side {
         return Side::Found(Found::Unknown);
     };
     if children.is_some() {
-        return Side::Found(Found::Other { theirs: "a folder".to_owned(), ours: sha256(ours) });
+        return Side::Found(Found::other("a folder".to_owned(), sha256(ours)));
     }
     checksums.map_or(Side::Undigested, |Checksums { sha1, sha256 }| compare(sha256, sha1, ours))
 }
@@ -199,12 +245,12 @@ fn compare(sha256: Option<String>, sha1: Option<String>, ours: &Digests) -> Side
     Side::Found(if *theirs == own {
         Found::Same(reported)
     } else {
-        Found::Other { theirs: format!("{name} {theirs}"), ours: format!("{name} {own}") }
+        Found::other(format!("{name} {theirs}"), format!("{name} {own}"))
     })
 }
 
 /// What a listing says of a version; `integrity` before the weaker `shasum`.
-fn of_listing(Listed { shasum, integrity }: &Listed, ours: &Digests) -> Side {
+fn of_listing(Listed { shasum, integrity, tarball: _ }: &Listed, ours: &Digests) -> Side {
     let strongest = integrity.iter().flat_map(|all| all.split_whitespace()).find_map(|one| one.strip_prefix("sha512-"));
     let Some(theirs) = strongest else {
         return compare(None, shasum.clone(), ours);
@@ -216,7 +262,7 @@ fn of_listing(Listed { shasum, integrity }: &Listed, ours: &Digests) -> Side {
         Found::Same(Reported { sha256: None, sha1: shasum.as_deref().map(plain) })
     } else {
         let theirs: String = theirs.chars().filter(char::is_ascii_graphic).take(100).collect();
-        Found::Other { theirs: format!("sha512 {theirs}"), ours: format!("sha512 {own}") }
+        Found::other(format!("sha512 {theirs}"), format!("sha512 {own}"))
     })
 }
 
@@ -233,6 +279,12 @@ pub(super) fn of_deploy(text: &[u8], ours: &Digests) -> Option<Found> {
 /// Our SHA-256 as it stands in messages.
 pub(super) fn sha256(ours: &Digests) -> String {
     format!("sha256 {}", hex(&ours.sha256))
+}
+
+/// The ways in which a server's digest of these bytes stands in [`Found::Other`].
+pub(super) fn digest_names(of: &Digests) -> [String; 3] {
+    let sha512 = STANDARD.encode(of.sha512);
+    [sha256(of), format!("sha1 {}", hex(&of.sha1)), format!("sha512 {sha512}")]
 }
 
 /// A hexadecimal digest in lower case, without whatever else a server may put there.
@@ -278,7 +330,10 @@ mod tests {
     fn a_listing_decides_by_sha512_before_sha1() {
         let sha512 = STANDARD.encode(ours().sha512);
         let listed = |shasum: Option<&str>, integrity: Option<&str>| {
-            of_listing(&Listed { shasum: shasum.map(str::to_owned), integrity: integrity.map(str::to_owned) }, &ours())
+            of_listing(
+                &Listed { shasum: shasum.map(str::to_owned), integrity: integrity.map(str::to_owned), tarball: None },
+                &ours(),
+            )
         };
         assert!(same(&listed(Some(SHA1), None)));
         assert!(same(&listed(Some("00"), Some(&format!("sha1-x sha512-{sha512}?a")))));
@@ -291,7 +346,7 @@ mod tests {
     fn two_sources_become_one_finding() {
         let found = Side::Found;
         let same = || Found::Same(Reported::default());
-        let other = || Found::Other { theirs: "x".into(), ours: "y".into() };
+        let other = || Found::other("x".into(), "y".into());
         for (storage, listing, expected) in [
             (found(same()), Some(found(other())), same()),
             (found(other()), Some(found(same())), other()),

@@ -4,15 +4,18 @@
 mod auth;
 mod body;
 mod budget;
+mod compare;
 mod error;
 mod http;
 mod listing;
 mod look;
 mod properties;
+mod purpose;
 mod reply;
 mod repository;
 mod retry;
 mod send;
+mod tags;
 pub mod url;
 mod wire;
 
@@ -22,12 +25,14 @@ use reqwest::header::AUTHORIZATION;
 
 use self::auth::Session;
 use self::budget::Budget;
+pub(crate) use self::error::following;
 pub use self::error::{At, Class, NetworkError, Purpose, RegistryError, Seen};
 pub use self::http::{Http, HttpError};
 pub use self::look::{Found, Reported};
 pub use self::repository::{RepositoryClass, RepositoryFacts};
 pub use self::retry::Pacing;
 pub use self::send::Sent;
+pub use self::tags::{Came, Tagged};
 use self::url::Base;
 use self::wire::{Request, Take, Wire};
 use crate::credential::Credential;
@@ -41,6 +46,8 @@ pub struct Registry {
     session: Session,
     wire: Wire,
     resumed: bool,
+    /// Held by whoever compares archives.
+    comparing: tokio::sync::Mutex<()>,
 }
 
 /// What went over a connection, for the report.
@@ -62,7 +69,7 @@ impl Registry {
     ) -> Result<Self, RegistryError> {
         let wire = Wire::new(http.client()?, http.pacing());
         let session = Session::open(&wire, base, credential, deadline).await?;
-        Ok(Self { base: base.clone(), deadline, session, wire, resumed: false })
+        Ok(Self { base: base.clone(), deadline, session, wire, resumed: false, comparing: tokio::sync::Mutex::new(()) })
     }
 
     /// The same for a job of which an earlier attempt may have sent a part: a refusal can be the echo of that, even

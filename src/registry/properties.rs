@@ -33,7 +33,7 @@ impl Registry {
             path: &path,
             url: format!("{}?properties={}&recursive=0", self.base.join(&path), encoded(&file.properties)),
             headers: HeaderMap::new(),
-            form: None,
+            payload: None,
         };
         self.read(request, &Text, &mut Budget::new(self.wire.pacing, deadline)).await.map(drop)
     }

@@ -61,7 +61,7 @@ impl Registry {
             url: self.base.join(&path),
             // Without renewal on a 401: that is kept for requests that matter.
             headers: HeaderMap::from_iter([(AUTHORIZATION, self.session.authorized().await.header)]),
-            form: None,
+            payload: None,
         };
         match self.wire.ask(&request, &Text, &mut Budget::new(self.wire.pacing, self.deadline)).await {
             Ok(answer) => Ok(facts(&answer.text)),

@@ -13,15 +13,18 @@ use super::look::{Found, of_deploy, sha256};
 use super::url::RepoKey;
 use super::wire::{Again, Failed, Request, Take, Text};
 use crate::deadline::Deadline;
+use crate::package::Digests;
 use crate::step::{self, Step};
 
 /// How a step ended well.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sent {
     /// The file is in the repository because we sent it.
     Stored,
     /// The very same file was there before; nothing was changed.
     AlreadySame,
+    /// An archive of the same files was there before, with these digests; nothing was changed.
+    AlreadyAlike(Box<Digests>),
 }
 
 impl Registry {
@@ -58,10 +61,20 @@ impl Registry {
                 match self.look_after(repository, step, in_doubt || self.resumed, &budget).await? {
                     Found::Same(_) if in_doubt || failed.in_doubt => return Ok(Sent::Stored),
                     Found::Same(_) => return Ok(Sent::AlreadySame),
-                    Found::Other { theirs, ours } => {
-                        return Err(RegistryError::Conflict { path: step.file.path.to_string(), ours, theirs });
+                    Found::Other { theirs, ours, .. } => {
+                        let path = step.file.path.to_string();
+                        return match self.compare(repository, step, theirs, ours, &budget).await? {
+                            Found::Other { theirs, ours, differences } => {
+                                Err(RegistryError::Conflict { path, ours, theirs, differences })
+                            }
+                            Found::Alike(digests) => Ok(Sent::AlreadyAlike(digests)),
+                            Found::Same(_) | Found::Absent | Found::Outranked { .. } | Found::Unknown => {
+                                Err(failed.error)
+                            }
+                        };
                     }
-                    Found::Absent | Found::Unknown => {}
+                    Found::Alike(digests) => return Ok(Sent::AlreadyAlike(digests)),
+                    Found::Absent | Found::Outranked { .. } | Found::Unknown => {}
                 }
             }
             in_doubt |= failed.in_doubt;
@@ -127,11 +140,11 @@ impl Registry {
                 found => found?,
             };
             let seen = match found {
-                Found::Same(_) => return Ok(()),
+                Found::Same(_) | Found::Alike(_) => return Ok(()),
                 Found::Other { theirs, .. } => return Err(not_stored(Seen::Other(theirs))),
-                Found::Absent | Found::Unknown if told => return Ok(()),
+                Found::Absent | Found::Outranked { .. } | Found::Unknown if told => return Ok(()),
                 Found::Unknown => return Err(not_stored(Seen::Forbidden)),
-                Found::Absent => Seen::Nothing,
+                Found::Absent | Found::Outranked { .. } => Seen::Nothing,
             };
             match polls.next() {
                 Some(pause) => self.pause(step, pause, budget).await?,
@@ -166,5 +179,5 @@ fn request(url: String, step: &Step) -> Result<Request<'_>, RegistryError> {
         step::Method::Put => Method::PUT,
         step::Method::Post => Method::POST,
     };
-    Ok(Request { purpose: Purpose::Send, method, path: &step.path, url, headers, form: None })
+    Ok(Request { purpose: Purpose::Send, method, path: &step.path, url, headers, payload: None })
 }

@@ -47,7 +47,16 @@ pub(super) struct Request<'a> {
     pub(super) path: &'a str,
     pub(super) url: String,
     pub(super) headers: HeaderMap,
-    pub(super) form: Option<String>,
+    pub(super) payload: Option<Payload>,
+}
+
+/// A body that is no file.
+#[derive(Clone)]
+pub(super) enum Payload {
+    /// `application/x-www-form-urlencoded`
+    Form(String),
+    /// `application/json`
+    Json(String),
 }
 
 /// Why an attempt brought no answer.
@@ -83,6 +92,8 @@ pub(super) enum Again {
 /// How the body of a good answer is read. A broken body is worth another attempt.
 pub(super) trait Take: Sync {
     type Taken: Send;
+    /// Whether the body is a file, which may take as long as it moves.
+    const IS_FILE: bool = false;
     fn take(
         &self,
         wire: &Wire,
@@ -181,7 +192,8 @@ impl Wire {
                 Err(failed) => Ok(Err(failed)),
             }
         };
-        match self.within(deadline, self.pacing.whole, whole).await {
+        let most = if T::IS_FILE { Duration::MAX } else { self.pacing.whole };
+        match self.within(deadline, most, whole).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(lost)) | Err(lost) => Err(failed(request, lost, budget)),
         }
@@ -189,9 +201,12 @@ impl Wire {
 
     async fn open(&self, request: &Request<'_>, deadline: Deadline) -> Result<Response, Lost> {
         let mut sent = self.client.request(request.method.clone(), &request.url).headers(request.headers.clone());
-        if let Some(form) = &request.form {
-            let form_type = HeaderValue::from_static("application/x-www-form-urlencoded");
-            sent = sent.header(CONTENT_TYPE, form_type).body(form.clone());
+        if let Some(payload) = &request.payload {
+            let (kind, text) = match payload {
+                Payload::Form(text) => ("application/x-www-form-urlencoded", text),
+                Payload::Json(text) => ("application/json", text),
+            };
+            sent = sent.header(CONTENT_TYPE, HeaderValue::from_static(kind)).body(text.clone());
         }
         self.within(deadline, self.pacing.idle, sent.send()).await?.map_err(lost)
     }

@@ -59,6 +59,7 @@ async fn a_password_is_exchanged_for_a_short_token_and_never_sent_again() {
     insta::assert_snapshot!(schemes(&stack).join("\n"), @r"
     Basic POST /artifactory/api/security/token
     Bearer DELETE /access/api/v1/tokens/me
+    Bearer GET /artifactory/api/npm/npm-local/-/package/left/dist-tags
     Bearer GET /artifactory/api/npm/npm-local/left
     Bearer GET /artifactory/api/repositories/npm-local
     Bearer GET /artifactory/api/storage/npm-local/left/-/left-1.0.0.tgz

@@ -120,8 +120,9 @@ async fn the_answer_says_what_became_of_each_job() {
 async fn a_tick_takes_more_jobs_than_it_has_in_flight() {
     let stack = stack().await;
     stack.set("JOBS_IN_FLIGHT", "2");
-    let jobs: Vec<_> =
-        (0..7).map(|n| stack.pipeline.queue(stack.action(package("left", &format!("1.0.{n}"))))).collect();
+    let jobs: Vec<_> = (0..7)
+        .map(|n| stack.pipeline.queue(stack.action(package(&format!("left-{n}"), &format!("1.0.{n}")))))
+        .collect();
     let answer = tick(&stack).await;
     assert_eq!(numbers(&answer), [0, 7, 7, 0, 0, 0]);
     for (number, job) in jobs.iter().enumerate() {
@@ -142,14 +143,14 @@ async fn parallel_executions_of_one_action_publish_the_same_version_once() {
     let stack = stack().await;
     let one = stack.action(package("left", "1.0.0")).at("Publish", "Npm");
     let jobs: Vec<_> = (0..3).map(|_| stack.pipeline.queue(one.clone())).collect();
-    let other = stack.pipeline.queue(stack.action(package("left", "1.0.1")).at("Publish", "Npm"));
+    let other = stack.pipeline.queue(stack.action(package("right", "1.0.1")).at("Publish", "Npm"));
     let answer = tick(&stack).await;
     assert_eq!(numbers(&answer), [0, 4, 4, 0, 0, 0], "{}", stack.logs().await);
     for job in jobs.iter().chain([&other]) {
         assert_eq!(stack.pipeline.results_given(job), 1);
         assert!(matches!(stack.pipeline.result(job), JobResult::Succeeded { .. }));
     }
-    assert_eq!(stack.stored(), [path("left", "1.0.0"), path("left", "1.0.1")]);
+    assert_eq!(stack.stored(), [path("left", "1.0.0"), path("right", "1.0.1")]);
 }
 
 #[tokio::test]
@@ -177,7 +178,7 @@ async fn all_versions_of_the_action_type_are_polled() {
     let second = ActionType { version: "2".into(), ..ActionType::default() };
     stack.pipeline.declare(second.clone());
     let old = stack.pipeline.queue(stack.action(package("left", "1.0.0")));
-    let new = stack.pipeline.queue(stack.action(package("left", "1.0.1")).action_type(second));
+    let new = stack.pipeline.queue(stack.action(package("right", "1.0.1")).action_type(second));
     assert_eq!(numbers(&tick(&stack).await), [0, 2, 2, 0, 0, 0]);
     for job in [old, new] {
         assert!(matches!(stack.pipeline.result(&job), JobResult::Succeeded { .. }));
@@ -222,8 +223,8 @@ async fn doubled_events_and_two_functions_give_one_answer_each() {
         tokio::join!(one.ready(SOON), two.ready(SOON));
         let mut jobs = Vec::new();
         for round in 0..3 {
-            let versions = (0..3).map(|number| format!("{round}.0.{number}"));
-            jobs.extend(versions.map(|version| stack.pipeline.queue(stack.action(package("left", &version)))));
+            let versions = (0..3).map(|number| package(&format!("left-{round}-{number}"), "1.0.0"));
+            jobs.extend(versions.map(|package| stack.pipeline.queue(stack.action(package))));
             let event = stack.pipeline.started_event(jobs.last().unwrap());
             let (a, b) = tokio::join!(stack.invoke(event.clone()), stack.invoke(event));
             let (a, b) = (numbers(&a.unwrap()), numbers(&b.unwrap()));

@@ -8,6 +8,8 @@
 
 mod artifactory_emulator;
 mod claims;
+#[path = "../clients.rs"]
+mod clients;
 mod crash;
 mod credentials;
 mod cuts;
@@ -19,9 +21,12 @@ mod logs;
 #[path = "../make.rs"]
 mod make;
 mod npm_client;
+mod npm_clients;
+mod npm_existing;
 mod npm_jobs;
 mod npm_pack;
 mod npm_publish;
+mod npm_tags;
 mod panics;
 mod refusals;
 mod registry;

@@ -168,7 +168,7 @@ async fn a_retried_stage_leaves_what_is_there_as_it_is() {
     let before = stack.artifactory.stored_file(REPOSITORY, &path("left", "1.0.0")).unwrap();
     let sent = puts(&stack);
 
-    let again = stack.action(build).configuration("Properties", "team=b;more=1").configuration("Options", "tag=next");
+    let again = stack.action(build).configuration("Properties", "team=b;more=1");
     let result = publish(&stack, again).await;
     let after = stack.artifactory.stored_file(REPOSITORY, &path("left", "1.0.0")).unwrap();
     assert_eq!((after.content, after.properties), (before.content, before.properties));

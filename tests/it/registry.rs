@@ -6,6 +6,7 @@ mod looking;
 mod retrying;
 mod sending;
 mod sessions;
+mod tagging;
 
 use std::collections::BTreeMap;
 use std::error::Error as _;
@@ -237,13 +238,19 @@ fn step(body: Body, digests: &Digests) -> Step {
         body,
         file: PlannedFile::new(RepoPath::parse(FILE).expect("it is a path"), digests.clone()),
         listing: None,
+        tag: None,
     }
 }
 
 fn listed(step: Step) -> Step {
     let pointer = ["versions", "1.0.0", "dist"].map(str::to_owned).to_vec();
     Step {
-        listing: Some(Listing { path: "api/npm/npm-local/left".to_owned(), accept: "application/json", pointer }),
+        listing: Some(Listing {
+            path: "api/npm/npm-local/left".to_owned(),
+            accept: "application/json",
+            pointer,
+            rivals: None,
+        }),
         ..step
     }
 }

@@ -74,7 +74,7 @@ impl Scenario {
             Self::Workspaces => vec![stack.action(project::workspaces(&["one", "two", "three"]))],
             Self::Output => vec![one().output("Report", ARTIFACTS, REPORT)],
             Self::Again => vec![one(), one()],
-            Self::TwoJobs => vec![one(), stack.action(project::zipped("1.0.1", ""))],
+            Self::TwoJobs => vec![one(), stack.action(project::ready("other", "1.0.1"))],
         };
         actions.into_iter().map(|action| stack.pipeline.queue(action)).collect()
     }
@@ -94,7 +94,7 @@ impl Scenario {
             }
             Self::Again => vec![one(), one()],
             Self::Workspaces => vec![["one", "two", "three"].map(|name| packed(name, "1.0.0")).into()],
-            Self::TwoJobs => vec![one(), vec![packed(project::NAME, "1.0.1")]],
+            Self::TwoJobs => vec![one(), vec![packed("other", "1.0.1")]],
         }
     }
 }

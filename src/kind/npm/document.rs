@@ -7,11 +7,11 @@ use serde_json::{Map, Value, json};
 use super::super::PackageError;
 use super::js;
 use super::manifest::{Identity, refused};
-use super::version::tag_problem;
+use super::version::{outranks, tag_problem};
 use crate::package::{Digests, Target, hex};
 use crate::plan::PackagePlan;
-use crate::registry::url::RepoPath;
-use crate::step::{Body, Content, Listing, Method, PlannedFile, Segment, Step};
+use crate::registry::url::{RepoPath, encode_segment};
+use crate::step::{Body, Content, Listing, Method, PlannedFile, Rivals, Segment, Step, Tag, Wanted};
 
 /// How npm asks for a package document: the abbreviated form where the server has it.
 const ACCEPT: &str = "application/vnd.npm.install-v1+json; q=1.0, application/json; q=0.8, */*";
@@ -37,6 +37,7 @@ impl Package {
     /// The plan that publishes it.
     pub(super) fn plan(mut self, target: &Target) -> Result<PackagePlan, PackageError> {
         let tag = self.tag(target)?;
+        let moves_latest = !target.options.contains_key("tag") && self.publish_config("tag").is_none();
         let access = self.access()?;
         let Self { path, identity, mut manifest, content, digests, warnings } = self;
         let of = identity.coordinates();
@@ -64,7 +65,7 @@ impl Package {
         if let Some(description) = manifest.get("description") {
             head.insert("description".to_owned(), description.clone());
         }
-        head.insert("dist-tags".to_owned(), json!({tag: of.version}));
+        head.insert("dist-tags".to_owned(), json!({tag.clone(): of.version}));
         head.insert("versions".to_owned(), json!({of.version.clone(): manifest}));
         head.insert("access".to_owned(), access);
         let head = Value::Object(head).to_string();
@@ -76,7 +77,10 @@ impl Package {
         let tail = format!("\",\"length\":{}}}}}}}", digests.size);
         let place = RepoPath::parse(&stored)
             .ok_or_else(|| refused(&path, &format!("cannot be stored at {stored:?}"), "choose another name"))?;
-        let path = format!("{repository}/{}", of.name.replace('/', "%2f"));
+        let escaped = of.name.replace('/', "%2f");
+        let path = format!("{repository}/{escaped}");
+        let all = format!("{repository}/-/package/{escaped}/dist-tags");
+        let wanted = if target.options.contains_key("tag") { Wanted::ByAction } else { Wanted::ByPackage };
         let step = Step {
             method: Method::Put,
             path: path.clone(),
@@ -86,11 +90,20 @@ impl Package {
                 Segment::Base64(content),
                 Segment::Bytes(Bytes::from(tail)),
             ]),
-            file: PlannedFile::new(place, digests),
+            file: PlannedFile::new(place, digests).same_by_files(),
             listing: Some(Listing {
                 path,
                 accept: ACCEPT,
                 pointer: vec!["versions".to_owned(), of.version.clone(), "dist".to_owned()],
+                // As npm does it: whoever names a tag knows what he does.
+                rivals: moves_latest.then(|| Rivals { version: of.version.clone(), outranks }),
+            }),
+            tag: Some(Tag {
+                one: format!("{all}/{}", encode_segment(&tag)),
+                all,
+                name: tag,
+                version: of.version.clone(),
+                wanted,
             }),
         };
         Ok(PackagePlan { of, steps: vec![step], warnings })

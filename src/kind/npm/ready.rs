@@ -2,23 +2,20 @@
 //! its manifest is read from inside, in one pass that also takes the digests.
 
 use std::collections::BTreeSet;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead as _, BufReader, Read};
 
-use flate2::bufread::MultiGzDecoder;
 use serde_json::{Map, Value};
-use tar::EntryType;
 
 use super::super::PackageError;
 use super::beside::Beside;
 use super::manifest::{self, refused};
 use super::readme;
-use crate::archive::{ArchiveError, Entry, EntryReader, MAX_DIRECTORY, MAX_ENTRIES, MAX_INFLATED, MAX_MANIFEST};
+use crate::archive::tarball::{self, MemberKind, damaged, take};
+use crate::archive::{ArchiveError, Entry, EntryReader, MAX_DIRECTORY, MAX_INFLATED, MAX_MANIFEST};
 use crate::package::{Digester, Digests};
 
 /// Most that the read-me files and `AUTHORS` of an archive may have together.
 const MAX_TEXTS: u64 = 2 * MAX_MANIFEST;
-/// Largest extended header; all that counts in it is a path.
-const MAX_EXTENDED: u64 = 1 << 20;
 
 /// What a ready archive holds.
 #[derive(Debug)]
@@ -62,19 +59,26 @@ impl Ready {
     /// Reads the archive to its end. `None`: it is sound, but holds no package.
     pub(super) fn read(entry: &Entry) -> Result<Option<Self>, PackageError> {
         let reader = Watched { reader: entry.open()?, digester: Digester::new(io::sink()), failed: None };
-        let inflated =
-            Bounded { reader: MultiGzDecoder::new(BufReader::with_capacity(64 << 10, reader)), left: MAX_INFLATED };
-        let mut archive = tar::Archive::new(inflated);
-        let listed = list(&mut archive);
-        let mut inflated = archive.into_inner();
-        // To the end, also behind the last entry: the checksum is there, and anything else must not be.
-        let contents = listed.and_then(|contents| io::copy(&mut inflated, &mut io::sink()).map(|_| contents));
-        let watched = inflated.reader.into_inner().into_inner();
+        let mut reader = BufReader::with_capacity(64 << 10, reader);
+        if reader.fill_buf().is_ok_and(|head| head.get(257..262) == Some(b"ustar")) {
+            // npm would send it as it is, and others could not install it.
+            return Err(refused(
+                entry.path(),
+                "is a tar that is not compressed, which not every package manager can install",
+                "compress it with gzip, or let npm pack make it",
+            ));
+        }
+        let mut contents = Contents::default();
+        let walked = tarball::walk(&mut reader, MAX_INFLATED, |member, content| match member.kind {
+            MemberKind::File => contents.add(&member.path, content, member.size),
+            MemberKind::Folder | MemberKind::Other(..) => Ok(()),
+        });
+        let watched = reader.into_inner();
         if let Some(source) = watched.failed {
             let entry = entry.path().to_owned();
             return Err(PackageError::Archive(ArchiveError::Read { entry, source }));
         }
-        let mut contents = contents.map_err(|error| {
+        walked.map_err(|error| {
             refused(
                 entry.path(),
                 &format!("is not a sound gzipped tar: {error}"),
@@ -109,68 +113,8 @@ impl Read for Watched {
     }
 }
 
-/// A reader that fails where there is more than is allowed.
-struct Bounded<R> {
-    reader: R,
-    left: u64,
-}
-
-impl<R: Read> Read for Bounded<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.reader.read(buffer)?;
-        self.left = self
-            .left
-            .checked_sub(count as u64)
-            .ok_or_else(|| damaged(&format!("it inflates to more than {MAX_INFLATED} bytes")))?;
-        Ok(count)
-    }
-}
-
-fn damaged(problem: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, problem)
-}
-
-/// Goes through the tar. Extended headers are read here rather than by the library, which would take one of any size
-/// into memory.
-fn list(archive: &mut tar::Archive<impl Read>) -> io::Result<Contents> {
-    let mut contents = Contents::default();
-    let mut long_path: Option<Vec<u8>> = None;
-    for (count, entry) in archive.entries()?.raw(true).enumerate() {
-        let mut entry = entry?;
-        if count >= MAX_ENTRIES {
-            return Err(damaged(&format!("it has more than {MAX_ENTRIES} entries")));
-        }
-        let size = entry.size();
-        match entry.header().entry_type() {
-            EntryType::GNULongName => {
-                let mut name = take(&mut entry, size, MAX_EXTENDED)?;
-                name.truncate(name.iter().position(|byte| *byte == 0).unwrap_or(name.len()));
-                long_path = Some(name);
-            }
-            EntryType::XHeader => {
-                let records = take(&mut entry, size, MAX_EXTENDED)?;
-                if let Some(path) = extended_path(&records)? {
-                    long_path = Some(path);
-                }
-            }
-            EntryType::GNULongLink | EntryType::XGlobalHeader => {}
-            kind => {
-                let path = match long_path.take() {
-                    Some(path) => path,
-                    None => entry.header().path_bytes().into_owned(),
-                };
-                let path = String::from_utf8_lossy(&path).into_owned();
-                if matches!(kind, EntryType::Regular | EntryType::Continuous) && !path.ends_with('/') {
-                    contents.add(&path, &mut entry, size)?;
-                }
-            }
-        }
-    }
-    Ok(contents)
-}
-
 impl Contents {
-    fn add(&mut self, path: &str, entry: &mut impl Read, size: u64) -> io::Result<()> {
+    fn add(&mut self, path: &str, entry: &mut dyn Read, size: u64) -> io::Result<()> {
         // Whatever the first folder is called, it is the package's.
         let Some((_, inner)) = path.split_once('/') else {
             return Ok(());
@@ -194,44 +138,144 @@ impl Contents {
     }
 }
 
-fn take(from: &mut impl Read, size: u64, limit: u64) -> io::Result<Vec<u8>> {
-    if size > limit {
-        return Err(damaged(&format!(
-            "a file in it that would have to be read has {size} bytes, the limit is {limit}"
-        )));
-    }
-    let mut bytes = Vec::new();
-    from.read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::sync::Arc;
 
-/// The path in the records of an extended header. A size there would move everything behind it: not supported, as it
-/// stands only with files of more than 8 GiB.
-fn extended_path(mut records: &[u8]) -> io::Result<Option<Vec<u8>>> {
-    let mut path = None;
-    while !records.is_empty() {
-        let (record, rest) = split_record(records).ok_or_else(|| damaged("an extended header is malformed"))?;
-        let equals = record.iter().position(|byte| *byte == b'=').unwrap_or(record.len());
-        let (key, value) = record.split_at(equals);
-        match key {
-            b"path" => path = Some(value.get(1..).unwrap_or_default().to_vec()),
-            b"size" => {
-                let size = std::str::from_utf8(value.get(1..).unwrap_or_default()).ok();
-                if size.and_then(|size| size.parse::<u64>().ok()).is_none_or(|size| size >= 8 << 30) {
-                    return Err(damaged("a file in it has 8 GiB or more"));
-                }
-            }
-            _ => {}
+    use bytes::Bytes;
+    use flate2::{Compression, write::GzEncoder};
+    use tar::{EntryType, Header};
+
+    use super::*;
+    use crate::archive::Archive;
+    use crate::archive::source::Memory;
+    use crate::make::Zip;
+
+    const MANIFEST: &[u8] = br#"{"name":"a","version":"1.0.0"}"#;
+
+    /// The version in the manifest that is found, or why none is; empty where there is none.
+    fn read(bytes: Vec<u8>) -> String {
+        let zip = Zip::new().file("dir/x.tgz", bytes).bytes();
+        let archive = Archive::open(Arc::new(Memory(Bytes::from(zip))), "Build", "x").unwrap();
+        match Ready::read(&archive.find("dir/x.tgz").unwrap()) {
+            Ok(Some(ready)) => ready.manifest["version"].as_str().unwrap().to_owned(),
+            Ok(None) => String::new(),
+            Err(error) => error.to_string(),
         }
-        records = rest;
     }
-    Ok(path)
-}
 
-/// The first record without its length and line end, and what follows it.
-fn split_record(records: &[u8]) -> Option<(&[u8], &[u8])> {
-    let blank = records.iter().position(|byte| *byte == b' ')?;
-    let length: usize = std::str::from_utf8(records.get(..blank)?).ok()?.parse().ok()?;
-    let record = records.get(blank + 1..length)?.strip_suffix(b"\n")?;
-    Some((record, records.get(length..)?))
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+        gzip.write_all(bytes).unwrap();
+        gzip.finish().unwrap()
+    }
+
+    fn header(kind: EntryType, size: usize) -> Header {
+        let mut header = Header::new_ustar();
+        header.set_entry_type(kind);
+        header.set_mode(0o644);
+        header.set_size(size as u64);
+        header
+    }
+
+    /// An entry as it stands in a tar, its path written without any help: `..` and the like as well.
+    fn entry(kind: EntryType, path: &str, content: &[u8]) -> Vec<u8> {
+        let mut header = header(kind, content.len());
+        header.as_ustar_mut().unwrap().name[..path.len()].copy_from_slice(path.as_bytes());
+        if kind.is_symlink() || kind.is_hard_link() {
+            header.set_link_name("package/other.json").unwrap();
+        }
+        header.set_cksum();
+        let mut bytes = [header.as_bytes(), content].concat();
+        bytes.resize(bytes.len().next_multiple_of(512), 0);
+        bytes
+    }
+
+    fn file(path: &str, content: &[u8]) -> Vec<u8> {
+        entry(EntryType::Regular, path, content)
+    }
+
+    fn end() -> Vec<u8> {
+        vec![0; 1024]
+    }
+
+    #[test]
+    fn whatever_npm_takes_is_taken() {
+        let manifest = || file("package/package.json", MANIFEST);
+        let whole = [manifest(), end()].concat();
+        let gnu = entry(EntryType::GNULongName, "././@LongLink", b"package/package.json\0");
+        let pax = entry(EntryType::XHeader, "PaxHeader/p", b"29 path=package/package.json\n");
+        let old = b"{\"version\":\"0.0.1\"}";
+        for (tar, what) in [
+            (whole.clone(), "an ordinary one"),
+            (manifest(), "no end"),
+            ([manifest(), vec![0; 512]].concat(), "half an end"),
+            ([whole.clone(), vec![0; 9 * 512]].concat(), "ten kilobytes of end"),
+            ([entry(EntryType::Directory, "package/", b""), whole.clone()].concat(), "a folder"),
+            (
+                [entry(EntryType::XGlobalHeader, "pax_global_header", b"17 comment=abcde\n"), whole.clone()].concat(),
+                "a global header",
+            ),
+            ([pax, file("truncated", MANIFEST), end()].concat(), "a path in an extended header"),
+            ([gnu, file("truncated", MANIFEST), end()].concat(), "a long name of GNU's"),
+            ([file("package/../x", b""), whole.clone()].concat(), "a path that leads out"),
+            ([file("foo/package.json", MANIFEST), end()].concat(), "another top folder"),
+            ([file("./package.json", MANIFEST), end()].concat(), "the top folder is the current one"),
+            ([file("a/package.json", old), file("b/package.json", MANIFEST), end()].concat(), "the later counts"),
+            (
+                [manifest(), entry(EntryType::Symlink, "package/package.json", b""), end()].concat(),
+                "a link counts for nothing",
+            ),
+        ] {
+            assert_eq!(read(gzip(&tar)), "1.0.0", "{what}");
+        }
+        let (first, second) = whole.split_at(700);
+        assert_eq!(read([gzip(first), gzip(second)].concat()), "1.0.0", "two members");
+    }
+
+    #[test]
+    fn what_holds_no_manifest_for_npm_holds_no_package() {
+        for tar in [
+            end(),
+            [file("package.json", MANIFEST), end()].concat(),
+            [file("./package/package.json", MANIFEST), end()].concat(),
+            [file("/package/package.json", MANIFEST), end()].concat(),
+            [file("package/Package.json", MANIFEST), end()].concat(),
+            [file("package/../package.json", MANIFEST), end()].concat(),
+            [file("package/other.json", MANIFEST), entry(EntryType::Symlink, "package/package.json", b""), end()]
+                .concat(),
+            [file("package/other.json", MANIFEST), entry(EntryType::Link, "package/package.json", b""), end()].concat(),
+        ] {
+            assert_eq!(read(gzip(&tar)), "");
+        }
+    }
+
+    #[test]
+    fn what_npm_refuses_is_refused_with_its_reason() {
+        let whole = [file("package/package.json", MANIFEST), end()].concat();
+        let good = gzip(&whole);
+        let mut checksum = good.clone();
+        let at = checksum.len() - 6;
+        checksum[at] ^= 1;
+        let mut tar_checksum = whole.clone();
+        tar_checksum[3] ^= 1;
+        let size = entry(EntryType::XHeader, "PaxHeader/p", b"9 size=1\n");
+        for (bytes, reason) in [
+            (checksum, "corrupt"),
+            ([&good[..], b"more"].concat(), "gzip"),
+            ([&good[..], &[0; 512]].concat(), "gzip"),
+            (good[..good.len() - 9].to_vec(), ""),
+            (good[..10].to_vec(), ""),
+            (Vec::new(), ""),
+            (b"\x78\x9c\x03\x00".to_vec(), "gzip"),
+            (gzip(&tar_checksum), "checksum"),
+            (gzip(&whole[..600]), ""),
+            (gzip(&[size, whole.clone()].concat()), "another size"),
+        ] {
+            let said = read(bytes);
+            assert!(said.starts_with("dir/x.tgz is not a sound gzipped tar: ") && said.contains(reason), "{said}");
+        }
+        assert!(read(whole).starts_with("dir/x.tgz is a tar that is not compressed"));
+    }
 }

@@ -114,6 +114,7 @@ fn the_plan_of_an_ordinary_scoped_package() {
         stores @acme/left/-/@acme/left-1.0.0.tgz (232 bytes)
         sha256 c1a151a8fe74854a884f900ed752f3067f8964866a1a89dbec5a5669cd4f5b91
         sha1   de9e54a1056fa10838efdf86add443bcb6806bbf
+        tag    latest
     ");
 }
 

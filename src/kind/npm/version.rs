@@ -1,6 +1,7 @@
 //! Versions and dist-tags as npm reads them: the loose forms that it accepts and cleans, what makes a version a
 //! prerelease, and which tags would be taken for a range of versions.
 
+use std::cmp::Ordering;
 use std::fmt;
 
 use super::js;
@@ -51,6 +52,22 @@ impl fmt::Display for Version {
             write!(f, "-{}", self.prerelease.join("."))?;
         }
         Ok(())
+    }
+}
+
+/// Whether npm refuses to publish the second version as the latest because the first is there: a higher one that is no
+/// prerelease.
+pub(super) fn outranks(theirs: &str, ours: &str) -> bool {
+    match (Version::parse(theirs), Version::parse(ours)) {
+        (Some(theirs), Some(ours)) => {
+            !theirs.is_prerelease()
+                && match theirs.numbers.cmp(&ours.numbers) {
+                    Ordering::Greater => true,
+                    Ordering::Equal => ours.is_prerelease(),
+                    Ordering::Less => false,
+                }
+        }
+        _ => false,
     }
 }
 
@@ -137,6 +154,21 @@ fn is_range(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_higher_release_outranks_and_nothing_else_does() {
+        for (theirs, ours, expected) in [
+            ("1.0.1", "1.0.0", true),
+            ("1.10.0", "1.9.9", true),
+            ("1.0.0", "1.0.0-rc.1", true),
+            ("2.0.0-rc.1", "1.0.0", false),
+            ("1.0.0", "1.0.0", false),
+            ("0.9.9", "1.0.0", false),
+            ("created", "1.0.0", false),
+        ] {
+            assert_eq!(outranks(theirs, ours), expected, "{theirs} {ours}");
+        }
+    }
 
     #[test]
     fn loose_versions_are_cleaned() {

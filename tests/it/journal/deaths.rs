@@ -252,7 +252,7 @@ async fn of_two_heirs_one_goes_on() {
     let stack = stack().await;
     let mut jobs = Vec::new();
     for number in 0..3 {
-        jobs.push(orphan(&stack, package("left", &format!("1.0.{number}")), 1).await);
+        jobs.push(orphan(&stack, package(&format!("left-{number}"), "1.0.0"), 1).await);
     }
     stack.worker().await.ready(DEADLINE).await;
     let other = another_process(&stack).await;

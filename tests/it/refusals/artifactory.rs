@@ -140,7 +140,7 @@ async fn a_version_that_exists_with_other_bytes() {
         .file("b/package.json", manifest("right", "1.0.0"));
     insta::assert_snapshot!(refused(&stack, stack.action(two.bytes())).await, @r"
     JobFailed
-    This version is in the repository with other content: left@1.0.0 (left/-/left-1.0.0.tgz: there sha256 DIGEST, here sha256 DIGEST).
+    This version is in the repository with other content: left@1.0.0 (left/-/left-1.0.0.tgz: there sha256 DIGEST, here sha256 DIGEST; changed.js is only here, index.js is only there).
     Target: npm-local at http://artifactory, with the secret codepipeline-artifactory/default.
     Nothing was published; not published: left@1.0.0, right@1.0.0.
     What to do: A published version is never changed. Raise the version and release again; or, if what is there is wrong, delete it in Artifactory and retry the stage.
@@ -157,7 +157,7 @@ async fn a_conflict_with_a_digest_that_nobody_can_compare() {
     stack.artifactory.switch(|switches| switches.storage_api = artifactory::Endpoint::Answers(403));
     insta::assert_snapshot!(refused(&stack, stack.action(package_with("left", "1.0.0", "other"))).await, @r"
     JobFailed
-    This version is in the repository with other content: left@1.0.0 (left/-/left-1.0.0.tgz: there sha512 mtQ0Yx5qHD3MAk9bNUcFHW7hpW93GMM0VyuZjIudCJcWzpm1F5LGya3uf/GZF54wpQJKLHl+Vg8Cg1xXzAMfzg==, here sha512 EHGXtdB1ak2kbuMLXpB1mrqQQimnH1hPofV+3Uda+oXvXeRqbuuPupsLiXrHQ/1W/rq+6CxzMf0wFUUyyX5BxQ==).
+    This version is in the repository with other content: left@1.0.0 (left/-/left-1.0.0.tgz: there sha512 mtQ0Yx5qHD3MAk9bNUcFHW7hpW93GMM0VyuZjIudCJcWzpm1F5LGya3uf/GZF54wpQJKLHl+Vg8Cg1xXzAMfzg==, here sha512 EHGXtdB1ak2kbuMLXpB1mrqQQimnH1hPofV+3Uda+oXvXeRqbuuPupsLiXrHQ/1W/rq+6CxzMf0wFUUyyX5BxQ==; index.js has other bytes).
     Target: npm-local at http://artifactory, with the secret codepipeline-artifactory/default.
     Nothing was published; not published: left@1.0.0.
     What to do: A published version is never changed. Raise the version and release again; or, if what is there is wrong, delete it in Artifactory and retry the stage.

@@ -40,7 +40,7 @@ async fn the_same_bytes_are_the_same_and_others_are_not() {
         server.store(b"abd");
         let found = registry.look(&repository(), &step).await.unwrap();
         let (ours, theirs) = [b"abc", b"abd"].map(|bytes| format!("sha256 {}", hex(&digests(bytes).sha256))).into();
-        assert_eq!(found, Found::Other { theirs, ours });
+        assert_eq!(found, Found::Other { theirs, ours, differences: String::new() });
     }
 }
 
