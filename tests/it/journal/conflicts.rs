@@ -12,6 +12,7 @@ use crate::scene::{self, another_process, claim, claim_key, event, numbers, pack
 use crate::stack::http::Fault;
 use crate::stack::lambda::{Invocation, Worker};
 use crate::stack::pipeline::{self, JobId};
+use crate::stack::s3::MissingDelete;
 use crate::stack::{DEADLINE, JOURNAL, Stack, artifactory, s3};
 
 /// A request that is held for as long as the test lasts.
@@ -116,6 +117,45 @@ async fn a_job_whose_claim_is_gone_is_not_answered_by_whoever_lost_it() {
     assert_eq!(numbers(&answer), [0, 1, 0, 0, 1, 0], "{answer}");
     assert_eq!(stack.pipeline.results_given(&job), 0, "somebody else may have closed the claim, and answers");
     assert!(stack.stored().is_empty());
+    stack.pipeline.forgive(&job);
+}
+
+#[tokio::test]
+async fn a_claim_that_is_gone_when_it_is_closed_is_as_good_as_closed() {
+    for missing in [MissingDelete::NoSuchKey, MissingDelete::NoContent] {
+        let stack = stack().await;
+        stack.s3.switch(|behaviour| behaviour.delete_of_missing = missing);
+        let job = stack.pipeline.queue(stack.action(package("left", "1.0.0")));
+        let pause = Fault::Delay(Duration::from_millis(300));
+        stack.traffic.fault(pipeline::SERVICE, None, "PutJobSuccessResult", 0, 1, pause);
+        stack.worker().await;
+        let removing = async {
+            stack.traffic.wait_for(pipeline::SERVICE, &Method::POST, "PutJobSuccessResult", 1).await;
+            stack.s3.remove(JOURNAL, &claim_key(&job)).unwrap();
+        };
+        let (answer, ()) = tokio::join!(tick(&stack), removing);
+        assert_eq!(numbers(&answer), [0, 1, 1, 0, 0, 0], "{missing:?}");
+        succeeded(&stack, &job);
+        let warnings = stack.logs().await.lines().filter(|line| line.contains("WARN")).count();
+        assert_eq!(warnings, 0, "{missing:?}: it is no trouble");
+    }
+}
+
+#[tokio::test]
+async fn a_claim_that_is_gone_when_it_is_taken_over_is_not_made_anew() {
+    let stack = stack().await;
+    let job = stack.pipeline.queue(stack.action(package("left", "1.0.0")));
+    handed_over(&stack, &job).await;
+    let pause = Fault::Delay(Duration::from_millis(300));
+    stack.traffic.fault(s3::SERVICE, Some(Method::PUT), &claim_key(&job), 0, 1, pause);
+    stack.worker().await;
+    let removing = async {
+        stack.traffic.wait_for(s3::SERVICE, &Method::PUT, &claim_key(&job), 1).await;
+        stack.s3.remove(JOURNAL, &claim_key(&job)).unwrap();
+    };
+    let (answer, ()) = tokio::join!(tick(&stack), removing);
+    assert_eq!(numbers(&answer), [0; 6], "whoever removed it has answered: {answer}");
+    assert!(claim(&stack, &job).is_none() && stack.pipeline.results_given(&job) == 0);
     stack.pipeline.forgive(&job);
 }
 

@@ -3,12 +3,14 @@
 
 use std::time::Duration;
 
+use hyper::Method;
 use serde_json::{Value, json};
 
 use super::succeeded;
 use crate::scene::{self, another_process, claim, claim_key, numbers, package, put_claim, stack, tick};
+use crate::stack::http::Fault;
 use crate::stack::pipeline::{ActionType, JobId, JobSpec};
-use crate::stack::{JOURNAL, Stack};
+use crate::stack::{JOURNAL, Stack, s3};
 
 /// A job that another worker has acknowledged, and its claim with these members.
 async fn claimed(stack: &Stack, action: JobSpec, members: &Value) -> JobId {
@@ -79,13 +81,17 @@ async fn a_lease_that_no_invocation_can_have_ends_all_the_same() {
 #[tokio::test]
 async fn of_two_workers_that_move_the_same_stray_one_leaves_a_copy() {
     let stack = stack().await;
-    stack.worker().await.ready(Duration::from_secs(20)).await;
-    another_process(&stack).await.ready(Duration::from_secs(20)).await;
-    let _other = another_process(&stack).await;
-    for number in 0..5 {
-        stack.s3.put(JOURNAL, &format!("jobs/readme-{number}.txt"), "text");
-    }
-    tokio::join!(tick(&stack), tick(&stack));
+    let stray = "jobs/readme.txt";
+    stack.s3.put(JOURNAL, stray, "text");
+    // The first has made its copy, and is slow to take the object away.
+    stack.traffic.fault(s3::SERVICE, Some(Method::DELETE), stray, 0, 1, Fault::Delay(Duration::from_secs(1)));
+    stack.worker().await;
+    let second = async {
+        stack.traffic.wait_for(s3::SERVICE, &Method::DELETE, stray, 1).await;
+        let _other = another_process(&stack).await;
+        tick(&stack).await;
+    };
+    tokio::join!(tick(&stack), second);
     assert!(stack.s3.keys(JOURNAL, "jobs/").is_empty());
-    assert_eq!(stack.s3.keys(JOURNAL, "quarantine/").len(), 5, "{:?}", stack.s3.keys(JOURNAL, "quarantine/"));
+    assert_eq!(stack.s3.keys(JOURNAL, "quarantine/"), ["quarantine/readme.txt"]);
 }
