@@ -165,6 +165,24 @@ pub(crate) fn i5_the_journal_is_empty(witness: &Witness) -> Verdict {
     if left.is_empty() { Ok(()) } else { Err(format!("I5: the journal holds {left:?}")) }
 }
 
+/// I5: what Artifactory has refused for good is not sent again by the same connection, which a token of its own tells.
+pub(crate) fn i5_no_refusal_is_tried_again(witness: &Witness) -> Verdict {
+    let mut refused = BTreeSet::new();
+    for Seen { service, request, status, .. } in &witness.seen {
+        let authorization = request.header("authorization");
+        let sent = *service == artifactory::SERVICE && request.method == Method::PUT;
+        let for_good = matches!(status, Some(400 | 403 | 404 | 409 | 413));
+        if sent
+            && for_good
+            && authorization.starts_with("Bearer ")
+            && !refused.insert((authorization, stored_by(request)))
+        {
+            return Err(format!("I5: PUT {} was refused, and sent again", request.path));
+        }
+    }
+    Ok(())
+}
+
 /// I6: nothing is asked for but what a job needs: its artifacts, the secret, looks at and writes to Artifactory. No file
 /// is downloaded from there.
 pub(crate) fn i6_nothing_else_is_asked_for(witness: &Witness) -> Verdict {

@@ -308,6 +308,7 @@ impl Stack {
             invariants::i4_passwords_buy_tokens_alone(&witness)?;
         }
         invariants::i3_nothing_is_stored_twice(&witness)?;
+        invariants::i5_no_refusal_is_tried_again(&witness)?;
         invariants::i6_nothing_else_is_asked_for(&witness)?;
         invariants::i4_no_leak(&witness)
     }

@@ -38,6 +38,7 @@ pub(super) fn judge(world: &World, witness: &Witness) -> Verdict {
         all::i4_passwords_buy_tokens_alone(witness)?;
     }
     all::i5_the_journal_is_empty(witness)?;
+    all::i5_no_refusal_is_tried_again(witness)?;
     all::i6_nothing_else_is_asked_for(witness)
 }
 
