@@ -113,16 +113,8 @@ pub async fn run(services: &Services, job: Job, effort: Effort, hold: &mut Hold<
         return Ended::Failed(Box::new(Failure::DiedTooOften { attempts }), progress);
     }
     let artifacts = Artifacts::new(&services.aws, &services.pipeline, &job, services.settings.s3_path_style);
-    let mut run = Run {
-        services,
-        job,
-        artifacts,
-        deadline,
-        progress,
-        resumed: hold.is_resumed(),
-        secret_was_reread: false,
-        leash: Leash::default(),
-    };
+    let mut run =
+        Run { services, job, artifacts, deadline, progress, secret_was_reread: false, leash: Leash::default() };
     match Box::pin(run.publish(effort, hold)).await {
         Ok(published) => Ended::Published(published),
         Err(Stop::Unfinished) => Ended::Unfinished,
@@ -137,8 +129,6 @@ struct Run<'a> {
     artifacts: Artifacts<'a>,
     deadline: Deadline,
     progress: Progress,
-    /// Whether an earlier attempt may have sent something.
-    resumed: bool,
     secret_was_reread: bool,
     /// What may still read the artifacts ends with the run.
     leash: Leash,
@@ -205,8 +195,7 @@ impl Run<'_> {
 
     async fn sign_in(&self, action: &ActionConfig, credential: &Credential) -> Result<Registry, Stop> {
         let connection = Registry::connect(&self.services.http, &action.target.base, credential, self.deadline).await;
-        let connection = connection.map_err(|error| Stop::registry(error, None))?;
-        Ok(if self.resumed { connection.resumed() } else { connection })
+        connection.map_err(|error| Stop::registry(error, None))
     }
 
     /// Publishes; where the secret was rotated under us, once more with the new credential: what is done is found.

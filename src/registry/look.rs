@@ -63,6 +63,24 @@ pub struct Reported {
     pub sha1: Option<String>,
 }
 
+/// What a look has brought.
+#[derive(Debug)]
+pub(super) struct Look {
+    pub(super) found: Found,
+    pub(super) told_by: Source,
+    /// The version that outranks the step's.
+    rival: Option<String>,
+}
+
+/// Who told what a look has brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Source {
+    /// The storage API, which knows the file itself.
+    Storage,
+    /// The type's listing alone: what is not in it may be there all the same, because it may lag.
+    Listing,
+}
+
 /// What one of the two sources says.
 #[derive(Debug, PartialEq, Eq)]
 enum Side {
@@ -87,10 +105,12 @@ impl Registry {
     /// What is in the repository in this step's place: by digest, and where that differs, by what is inside.
     pub async fn look(&self, repository: &RepoKey, step: &Step) -> Result<Found, RegistryError> {
         let budget = Budget::new(self.wire.pacing, self.deadline);
-        match self.look_at_both(repository, step, &budget).await? {
-            (Found::Absent, Some(by)) => Ok(Found::Outranked { by }),
-            (Found::Other { theirs, ours, .. }, _) => self.compare(repository, step, theirs, ours, &budget).await,
-            (found, _) => Ok(found),
+        match self.look_within(repository, step, &budget).await? {
+            Look { found: Found::Absent, rival: Some(by), .. } => Ok(Found::Outranked { by }),
+            Look { found: Found::Other { theirs, ours, .. }, .. } => {
+                self.compare(repository, step, theirs, ours, &budget).await
+            }
+            Look { found, .. } => Ok(found),
         }
     }
 
@@ -100,33 +120,28 @@ impl Registry {
         self.read_storage(repository, step, budget).await.err()
     }
 
+    /// What is there, as far as storage and listing tell by digest.
     pub(super) async fn look_within(
         &self,
         repository: &RepoKey,
         step: &Step,
         budget: &Budget,
-    ) -> Result<Found, RegistryError> {
-        self.look_at_both(repository, step, budget).await.map(|(found, _)| found)
-    }
-
-    /// What is there, and the version that outranks the step's.
-    async fn look_at_both(
-        &self,
-        repository: &RepoKey,
-        step: &Step,
-        budget: &Budget,
-    ) -> Result<(Found, Option<String>), RegistryError> {
+    ) -> Result<Look, RegistryError> {
         let storage = self.look_at_storage(repository, step, budget.clone());
+        let by_storage = |found| Look { found, told_by: Source::Storage, rival: None };
         let Some(listing) = &step.listing else {
-            return Ok((weigh(storage.await?, None, &step.file.digests), None));
+            return Ok(by_storage(weigh(storage.await?, None, &step.file.digests)));
         };
         let (storage, listing) =
             futures_util::future::join(storage, self.look_at_listing(step, listing, budget.clone())).await;
         match (storage, listing) {
-            (Ok(storage), Ok((listing, rival))) => Ok((weigh(storage, Some(listing), &step.file.digests), rival)),
+            (Ok(storage), Ok((listing, rival))) => {
+                let told_by = if storage == Side::Found(Found::Unknown) { Source::Listing } else { Source::Storage };
+                Ok(Look { found: weigh(storage, Some(listing), &step.file.digests), told_by, rival })
+            }
             // One source that knows is enough, whatever ails the other.
             (Ok(Side::Found(found @ (Found::Same(_) | Found::Other { .. }))), Err(_))
-            | (Err(_), Ok((Side::Found(found @ (Found::Same(_) | Found::Other { .. })), _))) => Ok((found, None)),
+            | (Err(_), Ok((Side::Found(found @ (Found::Same(_) | Found::Other { .. })), _))) => Ok(by_storage(found)),
             (Err(error), _) | (_, Err(error)) => Err(error),
         }
     }

@@ -45,7 +45,6 @@ pub struct Registry {
     deadline: Deadline,
     session: Session,
     wire: Wire,
-    resumed: bool,
     /// Held by whoever compares archives.
     comparing: tokio::sync::Mutex<()>,
 }
@@ -69,13 +68,7 @@ impl Registry {
     ) -> Result<Self, RegistryError> {
         let wire = Wire::new(http.client()?, http.pacing());
         let session = Session::open(&wire, base, credential, deadline).await?;
-        Ok(Self { base: base.clone(), deadline, session, wire, resumed: false, comparing: tokio::sync::Mutex::new(()) })
-    }
-
-    /// The same for a job of which an earlier attempt may have sent a part: a refusal can be the echo of that, even
-    /// where nothing is to be seen of it yet.
-    pub fn resumed(self) -> Self {
-        Self { resumed: true, ..self }
+        Ok(Self { base: base.clone(), deadline, session, wire, comparing: tokio::sync::Mutex::new(()) })
     }
 
     /// What went over the connection so far.

@@ -9,7 +9,7 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use super::Registry;
 use super::budget::Budget;
 use super::error::{Purpose, RegistryError, Seen};
-use super::look::{Found, of_deploy, sha256};
+use super::look::{Found, Look, Source, of_deploy, sha256};
 use super::url::RepoKey;
 use super::wire::{Again, Failed, Request, Take, Text};
 use crate::deadline::Deadline;
@@ -58,7 +58,7 @@ impl Registry {
                 _ => {}
             }
             if calls_for_a_look(&failed) {
-                match self.look_after(repository, step, in_doubt || self.resumed, &budget).await? {
+                match self.look_after(repository, step, in_doubt, &budget).await? {
                     Found::Same(_) if in_doubt || failed.in_doubt => return Ok(Sent::Stored),
                     Found::Same(_) => return Ok(Sent::AlreadySame),
                     Found::Other { theirs, ours, .. } => {
@@ -86,25 +86,25 @@ impl Registry {
     }
 
     /// What is there after an attempt that failed. Where an earlier one may have been stored after all, what cannot
-    /// be seen at once may be seen a little later; a plain refusal is not waited for, or every one would take seconds.
+    /// be seen at once may be seen a little later. So it is where a listing, which may lag, is all that can be seen: the
+    /// refusal may be about a file that another attempt, or another job, stored a moment ago. Any other plain refusal
+    /// is not waited for, or every one would take seconds.
     async fn look_after(
         &self,
         repository: &RepoKey,
         step: &Step,
-        may_be_an_echo: bool,
+        in_doubt: bool,
         budget: &Budget,
     ) -> Result<Found, RegistryError> {
-        let mut found = self.look_within(repository, step, budget).await?;
-        if may_be_an_echo {
-            for pause in self.wire.pacing.polls {
-                if found != Found::Absent {
-                    break;
-                }
-                self.pause(step, pause, budget).await?;
-                found = self.look_within(repository, step, budget).await?;
+        let mut polls = self.wire.pacing.polls.into_iter();
+        loop {
+            let Look { found, told_by, .. } = self.look_within(repository, step, budget).await?;
+            let may_come_yet = found == Found::Absent && (in_doubt || told_by == Source::Listing);
+            match polls.next() {
+                Some(pause) if may_come_yet => self.pause(step, pause, budget).await?,
+                _ => return Ok(found),
             }
         }
-        Ok(found)
     }
 
     /// Waits before the next look, where there is time for it: else that is the next invocation's.
@@ -134,7 +134,7 @@ impl Registry {
         let told = matches!(answered, Some(Found::Same(_)));
         let mut polls = self.wire.pacing.polls.into_iter();
         loop {
-            let found = match self.look_within(repository, step, budget).await {
+            let found = match self.look_within(repository, step, budget).await.map(|look| look.found) {
                 // The server's answer told the digest; a look that fails takes nothing back.
                 Err(_) if told => return Ok(()),
                 found => found?,

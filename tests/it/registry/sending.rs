@@ -191,21 +191,20 @@ async fn a_listing_that_lags_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_refusal_that_may_be_the_echo_of_an_earlier_attempt_is_looked_into_until_the_listing_shows_it() {
-    for (resumed, looks) in [(true, 3), (false, 1)] {
+async fn a_refusal_is_looked_into_until_a_listing_that_is_all_there_is_shows_the_file() {
+    for (storage, looks) in [(403, 3), (404, 1)] {
         let server = Scripted::start().await;
         let registry = server.with_token().await;
-        let registry = if resumed { registry.resumed() } else { registry };
-        server.script().storage = 403;
+        server.script().storage = storage;
         server.script().put = 409;
         server.store(b"abc");
         server.answer(Verb::GET, "/api/npm/", 2, 200, &[], r#"{"versions":{}}"#);
         let sent = registry.send(&repository(), &listed(file(b"abc")), minute()).await;
         match sent {
-            Ok(sent) => assert_eq!((sent, resumed), (Sent::AlreadySame, true)),
-            Err(error) => assert_eq!((error.class(), resumed), (Class::Package, false), "{error}"),
+            Ok(sent) => assert_eq!((sent, storage), (Sent::AlreadySame, 403)),
+            Err(error) => assert_eq!((error.class(), storage), (Class::Package, 404), "{error}"),
         }
-        assert_eq!(server.count(&Verb::GET, "/api/npm/"), looks, "a plain refusal is not waited for");
+        assert_eq!(server.count(&Verb::GET, "/api/npm/"), looks, "where storage tells, a refusal is not waited for");
         assert_eq!(server.count(&Verb::PUT, UPLOAD), 1);
     }
 }
