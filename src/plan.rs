@@ -29,8 +29,8 @@ pub struct PackagePlan {
 impl PackagePlan {
     /// The listing in which higher versions would speak against this one.
     fn rivals(&self) -> Option<(&str, &Rivals)> {
-        let listings = self.steps.iter().filter_map(|step| step.listing.as_ref());
-        listings.filter_map(|listing| Some((listing.path.as_str(), listing.rivals.as_ref()?))).next()
+        let mut listings = self.steps.iter().filter_map(|step| step.listing.as_ref());
+        listings.find_map(|listing| Some((listing.path.as_str(), listing.rivals.as_ref()?)))
     }
 }
 

@@ -1,6 +1,8 @@
 //! A stored archive of other bytes, fetched and held against ours: from wherever the server sends us, never with the
 //! credential to another origin, and believed only by the digest that the server itself tells.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use codepipeline_artifactory::package::hex;
 use codepipeline_artifactory::registry::{Class, Found};
@@ -9,6 +11,7 @@ use hyper::Method as Verb;
 
 use super::{FILE, Scripted, digests, repository, spooled, step};
 use crate::make::tgz;
+use crate::stack::http::Fault;
 
 const PLAIN: &str = "/npm-local/left/-/left-1.0.0.tgz";
 
@@ -79,7 +82,12 @@ async fn what_is_too_long_to_be_the_same_is_not_fetched_to_its_end() {
     let server = Scripted::start().await;
     let registry = server.with_token().await;
     hold(&server, vec![0x1f; 16 << 20]);
-    let found = registry.look(&repository(), &archive()).await.unwrap();
+    // Its length is told before it comes, and it would not come for a minute.
+    let slow = Fault::Stall { after: 100, pause: Duration::from_mins(1) };
+    server.fault(Verb::GET, &format!("/artifactory{PLAIN}"), 1, slow);
+    let (repository, archive) = (repository(), archive());
+    let look = tokio::time::timeout(Duration::from_secs(20), registry.look(&repository, &archive));
+    let found = look.await.expect("nobody waits for it").unwrap();
     assert!(matches!(found, Found::Other { differences, .. } if differences.is_empty()));
 }
 
