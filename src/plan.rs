@@ -1,6 +1,7 @@
 //! The plan of a job: every package and every request, known before the first byte goes out, and the digest by
 //! which a resumed job knows that it still follows the same one.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::fmt;
 
@@ -8,7 +9,7 @@ use sha1::Digest as _;
 
 use crate::package::{Coordinates, Target, hex};
 use crate::registry::url::RepoPath;
-use crate::step::{Segment, Step};
+use crate::step::{Rivals, Segment, Step};
 use crate::template::{FileFacts, Template, TemplateError};
 
 /// Longest text of a plan in the log, in characters.
@@ -23,6 +24,14 @@ pub struct PackagePlan {
     pub steps: Vec<Step>,
     /// What the person should know though it stops nothing; shown in the log.
     pub warnings: Vec<String>,
+}
+
+impl PackagePlan {
+    /// The listing in which higher versions would speak against this one.
+    fn rivals(&self) -> Option<(&str, &Rivals)> {
+        let mut listings = self.steps.iter().filter_map(|step| step.listing.as_ref());
+        listings.find_map(|listing| Some((listing.path.as_str(), listing.rivals.as_ref()?)))
+    }
 }
 
 /// All packages of a job, in the order in which they are published.
@@ -78,7 +87,34 @@ impl Plan {
             known.insert(package.of.clone(), plan.packages.len());
             plan.packages.push(package);
         }
+        plan.lower_versions_first();
         Ok(plan)
+    }
+
+    /// Puts the versions of one package into the order in which each may be the latest when it is published; other
+    /// packages keep their places.
+    fn lower_versions_first(&mut self) {
+        let mut places: HashMap<String, Vec<usize>> = HashMap::new();
+        for (at, package) in self.packages.iter().enumerate() {
+            if let Some((listing, _)) = package.rivals() {
+                places.entry(listing.to_owned()).or_default().push(at);
+            }
+        }
+        for places in places.into_values().filter(|places| places.len() > 1) {
+            let mut versions: Vec<PackagePlan> =
+                places.iter().filter_map(|at| self.packages.get(*at).cloned()).collect();
+            versions.sort_by(|one, other| match (one.rivals(), other.rivals()) {
+                (Some((_, Rivals { version: one, outranks })), Some((_, Rivals { version: other, .. }))) => {
+                    outranks(one, other).cmp(&outranks(other, one))
+                }
+                _ => Ordering::Equal,
+            });
+            for (at, package) in places.into_iter().zip(versions) {
+                if let Some(place) = self.packages.get_mut(at) {
+                    *place = package;
+                }
+            }
+        }
     }
 
     /// The packages, in order.

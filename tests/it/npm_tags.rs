@@ -119,6 +119,21 @@ async fn prereleases_and_deprecated_versions_outrank_nothing() {
 }
 
 #[tokio::test]
+async fn of_several_versions_in_one_job_the_highest_becomes_the_latest() {
+    let stack = stack().await;
+    // By their paths 1.10.0 would come before 1.9.0, and the other package between them.
+    let packages = [("a", "left", "1.10.0"), ("b", "right", "1.0.0"), ("c", "left", "1.9.0"), ("d", "left", "1.0.0")];
+    let zip = packages.iter().fold(Zip::new(), |zip, (folder, name, version)| {
+        zip.file(&format!("{folder}/package.json"), manifest(name, version))
+    });
+    let result = stack.run(stack.action(zip.bytes())).await.1;
+    assert_eq!(variables(&result)["PackageCount"], "4");
+    assert_eq!(tagged(&stack, "left", "1.10.0"), ["latest"]);
+    let JobResult::Succeeded { summary, .. } = result else { unreachable!("it succeeded") };
+    insta::assert_snapshot!(scene::steady(&stack, &summary.unwrap()), @"Published 4 of 4 packages to npm-local at http://artifactory, 0 already there: left@1.0.0, right@1.0.0, left@1.9.0, left@1.10.0");
+}
+
+#[tokio::test]
 async fn of_jobs_at_once_the_older_version_never_becomes_the_latest() {
     let stack = stack().await;
     let versions = ["1.0.0", "1.0.2", "1.0.1", "1.0.3"];

@@ -1,6 +1,7 @@
 //! The connection to Artifactory against a small scripted server: what it answers is set by each test, what it
 //! holds afterwards and what went over the wire is what the tests look at.
 
+mod comparing;
 mod cutting;
 mod looking;
 mod retrying;
@@ -150,6 +151,11 @@ fn handle(script: &mut Script, request: &Request) -> Reply {
         ("POST", "/api/security/token") => mint(script, script.legacy, "legacy"),
         ("POST", "/access/api/v1/tokens") => mint(script, script.access, "access"),
         ("POST", "/api/security/token/revoke") | ("DELETE", "/access/api/v1/tokens/me") => reply(200, &[], ""),
+        // What another origin gives to whoever asks, without knowing anybody.
+        ("GET", "/public") => match script.files.get(FILE) {
+            Some(bytes) => reply(200, &[], bytes.clone()),
+            None => refuse(404),
+        },
         _ if authorization.is_empty() || script.expired.iter().any(|token| authorization.ends_with(token)) => {
             refuse(401)
         }
@@ -163,6 +169,12 @@ fn handle(script: &mut Script, request: &Request) -> Reply {
                 _ if script.storage != 200 => refuse(script.storage),
                 None => refuse(404),
                 Some(bytes) => json_reply(200, &json!({"checksums": checksums(bytes)})),
+            }
+        }
+        ("GET", path) if path.starts_with("/npm-local/") => {
+            match script.files.get(path.trim_start_matches("/npm-local/")) {
+                Some(bytes) => reply(200, &[], bytes.clone()),
+                None => refuse(404),
             }
         }
         ("PUT", path) => {
