@@ -69,10 +69,12 @@ impl Registry {
         self.look_within(repository, step, &Budget::new(self.wire.pacing, self.deadline)).await
     }
 
-    /// Why the user may not see this step's file: the refusal, in the server's words; `None` where it refuses nothing.
+    /// Why the user may not see this step's file: the refusal, in the server's words; `None` where it refuses nothing
+    /// any more.
     pub async fn refusal(&self, repository: &RepoKey, step: &Step) -> Option<RegistryError> {
         let budget = &mut Budget::new(self.wire.pacing, self.deadline);
-        self.read_storage(repository, step, budget).await.err()
+        let outcome = self.read_storage(repository, step, budget).await;
+        outcome.err().filter(|error| matches!(hidden(error), Some(Found::Unknown)))
     }
 
     pub(super) async fn look_within(
@@ -148,11 +150,16 @@ impl Registry {
 fn visible<T>(read: Result<T, RegistryError>) -> Result<Result<T, Found>, RegistryError> {
     match read {
         Ok(taken) => Ok(Ok(taken)),
-        Err(RegistryError::NotFound(_)) => Ok(Err(Found::Absent)),
-        Err(RegistryError::Forbidden(_) | RegistryError::Rejected(_) | RegistryError::Redirected(_)) => {
-            Ok(Err(Found::Unknown))
-        }
-        Err(error) => Err(error),
+        Err(error) => hidden(&error).map(Err).ok_or(error),
+    }
+}
+
+/// The finding that a refused look is.
+fn hidden(refused: &RegistryError) -> Option<Found> {
+    match refused {
+        RegistryError::NotFound(_) => Some(Found::Absent),
+        RegistryError::Forbidden(_) | RegistryError::Rejected(_) | RegistryError::Redirected(_) => Some(Found::Unknown),
+        _ => None,
     }
 }
 
