@@ -114,10 +114,12 @@ impl Registry {
         }
     }
 
-    /// Why the user may not see this step's file: the refusal, in the server's words; `None` where it refuses nothing.
+    /// Why the user may not see this step's file: the refusal, in the server's words; `None` where it refuses nothing
+    /// any more.
     pub async fn refusal(&self, repository: &RepoKey, step: &Step) -> Option<RegistryError> {
         let budget = &mut Budget::new(self.wire.pacing, self.deadline);
-        self.read_storage(repository, step, budget).await.err()
+        let outcome = self.read_storage(repository, step, budget).await;
+        outcome.err().filter(|error| matches!(hidden(error), Some(Found::Unknown)))
     }
 
     /// What is there, as far as storage and listing tell by digest.
@@ -209,11 +211,16 @@ impl Registry {
 fn visible<T>(read: Result<T, RegistryError>) -> Result<Result<T, Found>, RegistryError> {
     match read {
         Ok(taken) => Ok(Ok(taken)),
-        Err(RegistryError::NotFound(_)) => Ok(Err(Found::Absent)),
-        Err(RegistryError::Forbidden(_) | RegistryError::Rejected(_) | RegistryError::Redirected(_)) => {
-            Ok(Err(Found::Unknown))
-        }
-        Err(error) => Err(error),
+        Err(error) => hidden(&error).map(Err).ok_or(error),
+    }
+}
+
+/// The finding that a refused look is.
+fn hidden(refused: &RegistryError) -> Option<Found> {
+    match refused {
+        RegistryError::NotFound(_) => Some(Found::Absent),
+        RegistryError::Forbidden(_) | RegistryError::Rejected(_) | RegistryError::Redirected(_) => Some(Found::Unknown),
+        _ => None,
     }
 }
 

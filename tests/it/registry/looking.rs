@@ -115,6 +115,17 @@ async fn a_read_follows_one_redirect_without_the_credential() {
 }
 
 #[tokio::test]
+async fn only_what_hides_a_file_is_told_as_the_reason_that_it_cannot_be_seen() {
+    let server = Scripted::start().await;
+    let registry = server.with_token().await;
+    for (status, told) in [(403, true), (302, true), (404, false), (200, false), (413, true)] {
+        server.script().storage = status;
+        let refusal = registry.refusal(&repository(), &file(b"abc")).await;
+        assert_eq!(refusal.is_some(), told, "{status}: {refusal:?}");
+    }
+}
+
+#[tokio::test]
 async fn without_time_nothing_is_asked_and_it_is_no_failure_of_the_job() {
     let server = Scripted::start().await;
     let token = Credential::Token { token: SecretText::new("given") };

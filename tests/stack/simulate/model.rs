@@ -1,10 +1,17 @@
 //! What must hold of every run, whatever went wrong in it: the invariants, and that no job fails without a reason.
 
+use std::collections::BTreeMap;
+
+use hyper::Method;
+use serde_json::Value;
+
 use super::draw::{Existing, Shape, Work};
 use super::world::World;
 use crate::stack::artifactory::Endpoint;
+use crate::stack::http::Seen;
 use crate::stack::invariants::{self as all, Verdict, Witness};
 use crate::stack::pipeline::{JobId, JobResult};
+use crate::stack::s3;
 
 /// After so many deaths on a job it is given up.
 const DEATHS: usize = 3;
@@ -12,6 +19,7 @@ const DEATHS: usize = 3;
 /// All checks of a run that has come to its end.
 pub(super) fn judge(world: &World, witness: &Witness) -> Verdict {
     i5_every_invocation_ends_in_time(world)?;
+    i1_leases_are_kept(world, witness)?;
     let troubles = world.troubles();
     let planned: Vec<_> = world.jobs().iter().flat_map(|(work, _)| work.planned()).collect();
     for (work, job) in world.jobs() {
@@ -42,6 +50,37 @@ pub(super) fn judge(world: &World, witness: &Witness) -> Verdict {
     all::i6_nothing_else_is_asked_for(witness)
 }
 
+/// I1: no claim is taken over before its lease is over, as far as all clocks agree.
+fn i1_leases_are_kept(world: &World, witness: &Witness) -> Verdict {
+    if world.fate.clocks.iter().any(|off| *off != 0) {
+        return Ok(());
+    }
+    let mut held: BTreeMap<&str, (Value, u64)> = BTreeMap::new();
+    let claims = witness.seen.iter().filter(|seen| seen.service == s3::SERVICE && seen.request.path.contains("/jobs/"));
+    for Seen { request, at, status, .. } in claims {
+        match (&request.method, status) {
+            (&Method::PUT, Some(200)) => {
+                let mut record = request.json();
+                let (owner, lease) = (record["owner"].take(), record["lease_until"].as_u64().unwrap_or(0));
+                let now = world.millis_at(*at);
+                if let Some((before, until)) = held.insert(&request.path, (owner.clone(), lease))
+                    && before != owner
+                    && until > now
+                {
+                    return Err(format!(
+                        "I1: {} was taken over {} ms before its lease was over",
+                        request.path,
+                        until - now
+                    ));
+                }
+            }
+            (&Method::DELETE, Some(204)) => drop(held.remove(request.path.as_str())),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// I5: no invocation runs into its deadline, as far as its clock lets it know.
 fn i5_every_invocation_ends_in_time(world: &World) -> Verdict {
     match world.troubles().ran_out {
@@ -61,22 +100,24 @@ fn no_failure_without_a_reason(world: &World, work: &Work, job: &JobId) -> Verdi
                 || world.rivals(work)
                 // A take-over whose answer is lost, or that arrives after its sender has given up, is a death to the next.
                 || troubles.deaths >= DEATHS
-                || (troubles.deaths + troubles.faults_in_journal >= DEATHS && message.contains("workers died"))
+                || (troubles.deaths + troubles.faults_in_journal >= DEATHS && message.contains("came to no end"))
         }
         "SystemUnavailable" => troubles.faults,
         "PermissionError" => troubles.denials || world.fate.rotation.is_some_and(|rotation| !rotation.lag.is_zero()),
         _ => false,
     };
-    if reasonable || was_just_published_by_another(world, work, &message) {
+    if reasonable || was_published_unseen(world, work, &message) {
         return Ok(());
     }
     Err(format!("{job} ({work:?}) failed without a reason: {kind}: {message}"))
 }
 
-/// Another job has published the same package a moment ago; the server refuses it, and shows it nowhere yet: the storage
-/// API is closed, and the index late. Whoever has not sent it before cannot know, and passes on what the server said.
-fn was_just_published_by_another(world: &World, work: &Work, message: &str) -> bool {
+/// The version is there already, and nobody can see it, because the storage API is closed and the index late (another
+/// job has published it a moment ago; whoever has not sent it before does not wait), or because the index, too, was
+/// denied by a drawn answer. What the server said is passed on.
+fn was_published_unseen(world: &World, work: &Work, message: &str) -> bool {
     let switches = &world.fate.artifactory;
-    let unseen = switches.storage_api != Endpoint::Served && switches.npm_index_reads > 0;
-    unseen && world.twins(work) && message.contains("already exists")
+    let late = switches.npm_index_reads > 0 && world.twins(work);
+    let unseen = switches.storage_api != Endpoint::Served && (late || world.troubles().denials);
+    unseen && message.contains("already exists")
 }

@@ -205,6 +205,11 @@ impl World {
         self.start.elapsed()
     }
 
+    /// What a right clock shows at this moment, in milliseconds since 1970.
+    pub(super) fn millis_at(&self, at: Instant) -> u64 {
+        BEGINNING * 1_000 + u64::try_from((at - self.start).as_millis()).unwrap_or(u64::MAX)
+    }
+
     pub(super) fn note(&self, text: String) {
         lock(&self.notes).push((Instant::now(), text));
     }
