@@ -106,18 +106,15 @@ fn no_failure_without_a_reason(world: &World, work: &Work, job: &JobId) -> Verdi
         "PermissionError" => troubles.denials || world.fate.rotation.is_some_and(|rotation| !rotation.lag.is_zero()),
         _ => false,
     };
-    if reasonable || was_published_unseen(world, work, &message) {
+    if reasonable || was_published_unseen(world, &message) {
         return Ok(());
     }
     Err(format!("{job} ({work:?}) failed without a reason: {kind}: {message}"))
 }
 
-/// The version is there already, and nobody can see it, because the storage API is closed and the index late (another
-/// job has published it a moment ago; whoever has not sent it before does not wait), or because the index, too, was
-/// denied by a drawn answer. What the server said is passed on.
-fn was_published_unseen(world: &World, work: &Work, message: &str) -> bool {
-    let switches = &world.fate.artifactory;
-    let late = switches.npm_index_reads > 0 && world.twins(work);
-    let unseen = switches.storage_api != Endpoint::Served && (late || world.troubles().denials);
+/// The version is there already, and nobody can see it: the storage API is closed, and the index was denied by a drawn
+/// answer, too. What the server said is passed on.
+fn was_published_unseen(world: &World, message: &str) -> bool {
+    let unseen = world.fate.artifactory.storage_api != Endpoint::Served && world.troubles().denials;
     unseen && message.contains("already exists")
 }

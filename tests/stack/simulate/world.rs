@@ -244,11 +244,6 @@ impl World {
         self.fate.jobs.iter().any(|other| other.name == work.name && other.variant != work.variant)
     }
 
-    /// Whether another job has the same package.
-    pub(super) fn twins(&self, work: &Work) -> bool {
-        self.fate.jobs.iter().filter(|other| other.name == work.name).count() > 1
-    }
-
     pub(super) fn witness(&self) -> Witness<'_> {
         Witness {
             seen: self.traffic.seen(),
