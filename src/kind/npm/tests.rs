@@ -306,11 +306,6 @@ fn what_must_not_be_published_is_refused_by_name() {
         (Zip::new().symlink("a.tgz", "b"), "a.tgz is a symbolic link"),
         (root(&package("a")).symlink(".npmignore", "b"), ".npmignore is a symbolic link"),
         (root(&package("a")).file(".npmignore", "{1..9999}"), ".npmignore has a pattern"),
-        (
-            root(r#"{"name":"a","version":"1.0.0","dependencies":{"b":"1"},"bundledDependencies":["b"]}"#)
-                .file("node_modules/b/package.json", "{}"),
-            "bundles b",
-        ),
     ] {
         let error = error(zip, "");
         assert!(error.contains(problem), "{error}");
