@@ -17,7 +17,10 @@ mod load;
 mod logs;
 #[path = "../make.rs"]
 mod make;
+mod npm_cases;
 mod npm_client;
+#[path = "../npm_compare.rs"]
+mod npm_compare;
 mod npm_jobs;
 mod npm_pack;
 mod npm_publish;
