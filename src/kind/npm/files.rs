@@ -181,6 +181,18 @@ impl<'a> Walk<'a> {
         if self.workspaces && skip > 0 && find("package.json").is_some() {
             return Ok(None);
         }
+        for name in [".npmignore", ".gitignore"] {
+            let begin = format!("{name}/");
+            let at = entries.partition_point(|entry| self.rest(entry, skip) < begin.as_str());
+            if let Some(entry) = entries.get(at).filter(|entry| self.rest(entry, skip).starts_with(&begin)) {
+                let end = entry.path().len() - self.rest(entry, skip).len() + name.len();
+                return Err(refused(
+                    entry.path().get(..end).unwrap_or_default(),
+                    "is a folder, where a file of patterns has to be",
+                    "rename it, or leave it out of the artifact",
+                ));
+            }
+        }
         let Some(entry) = find(".npmignore").or_else(|| find(".gitignore")) else {
             return Ok(None);
         };

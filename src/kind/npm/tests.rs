@@ -1,5 +1,9 @@
 //! Packages from zip to plan: what is found, what is refused, and what is sent.
 
+mod bad_input;
+mod bundles;
+mod workspaces;
+
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::sync::Arc;
