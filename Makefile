@@ -6,6 +6,7 @@ NAME := codepipeline-artifactory
 TOOLS := .tools
 VENV := $(TOOLS)/deploy
 VERDACCIO := $(TOOLS)/verdaccio
+CORPUS := $(TOOLS)/npm-corpus
 # cargo-lambda links with zig, which its package brings; with "cargo" it links for this machine alone.
 CARGO_LAMBDA = PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(CURDIR)/$(VENV)/bin/cargo-lambda lambda
 ARCHITECTURE ?= $(shell rustc -vV | sed -n 's/host: \(x86_64\|aarch64\).*/\1/p' | sed 's/aarch64/arm64/')
@@ -79,6 +80,16 @@ load: ## two hundred jobs for four processes of the release binary, every event 
 crash-matrix: ## kill the function at every request of every scenario, and see that a successor ends the job
 	cargo build --locked --quiet --bin $(NAME)
 	cargo run --locked --quiet --example crash_matrix -- "$(TARGET)/debug/$(NAME)" $(STEP)
+
+.PHONY: npm-corpus
+npm-corpus: $(CORPUS)/node_modules/.package-lock.json ## some six hundred real packages, packed by the real npm and by us
+	cargo run --locked --quiet --example npm_corpus -- $(CORPUS)
+
+# The packages are pinned by tests/corpus/npm/package-lock.json; nothing of them is in the repository.
+$(CORPUS)/node_modules/.package-lock.json: $(addprefix tests/corpus/npm/,package.json package-lock.json .npmrc)
+	mkdir -p $(CORPUS)
+	cp $^ $(CORPUS)
+	cd $(CORPUS) && npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
 
 $(VENV)/bin/cargo-lambda:
 	python3 -m venv $(VENV)
