@@ -24,6 +24,7 @@ mod npm_compare;
 mod npm_jobs;
 mod npm_pack;
 mod npm_publish;
+mod npm_same;
 mod refusals;
 mod registry;
 mod s3_emulator;
