@@ -7,6 +7,7 @@ TOOLS := .tools
 VENV := $(TOOLS)/deploy
 VERDACCIO := $(TOOLS)/verdaccio
 CLIENTS := $(TOOLS)/clients
+CORPUS := $(TOOLS)/npm-corpus
 # cargo-lambda links with zig, which its package brings; with "cargo" it links for this machine alone.
 CARGO_LAMBDA = PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(CURDIR)/$(VENV)/bin/cargo-lambda lambda
 ARCHITECTURE ?= $(shell rustc -vV | sed -n 's/host: \(x86_64\|aarch64\).*/\1/p' | sed 's/aarch64/arm64/')
@@ -92,6 +93,16 @@ SEEDS ?= 0..1000
 .PHONY: simulate
 simulate: ## SEEDS=from..to: each seed decides on jobs, faults, deaths and clocks; says whether the invariants hold
 	cargo run --locked --quiet --profile simulate --example simulate -- $(SEEDS)
+
+.PHONY: npm-corpus
+npm-corpus: $(CORPUS)/node_modules/.package-lock.json ## some six hundred real packages, packed by the real npm and by us
+	cargo run --locked --quiet --example npm_corpus -- $(CORPUS)
+
+# The packages are pinned by tests/corpus/npm/package-lock.json; nothing of them is in the repository.
+$(CORPUS)/node_modules/.package-lock.json: $(addprefix tests/corpus/npm/,package.json package-lock.json .npmrc)
+	mkdir -p $(CORPUS)
+	cp $^ $(CORPUS)
+	cd $(CORPUS) && npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
 
 $(VENV)/bin/cargo-lambda:
 	python3 -m venv $(VENV)

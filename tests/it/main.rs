@@ -20,12 +20,16 @@ mod load;
 mod logs;
 #[path = "../make.rs"]
 mod make;
+mod npm_cases;
 mod npm_client;
 mod npm_clients;
+#[path = "../npm_compare.rs"]
+mod npm_compare;
 mod npm_existing;
 mod npm_jobs;
 mod npm_pack;
 mod npm_publish;
+mod npm_same;
 mod npm_tags;
 mod panics;
 mod refusals;

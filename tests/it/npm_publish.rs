@@ -21,7 +21,8 @@ use codepipeline_artifactory::step::Segment;
 use serde_json::{Value, json};
 
 use crate::make::{Zip, tgz};
-use crate::npm_pack::{build, npm, target};
+use crate::npm_compare::{npm, target};
+use crate::npm_pack::build;
 use crate::stack::http::{Server, Traffic};
 
 /// The members of a manifest besides name and version, and its files (as in the other module).

@@ -12,6 +12,9 @@ use super::planned::Planned;
 use super::s3::{self, S3};
 use super::{JOURNAL, REPOSITORY, USER, lambda, secrets};
 
+/// Where the storage API is.
+const STORAGE: &str = "/api/storage/";
+
 /// What a broken invariant looks like.
 pub(crate) type Verdict = Result<(), String>;
 
@@ -187,7 +190,10 @@ pub(crate) fn i5_no_refusal_is_tried_again(witness: &Witness) -> Verdict {
 /// is downloaded from there.
 pub(crate) fn i6_nothing_else_is_asked_for(witness: &Witness) -> Verdict {
     let artifacts = witness.pipeline.artifacts();
-    match witness.seen.iter().find(|seen| !is_needed(seen, &witness.journal, &artifacts)) {
+    let looked_at: BTreeSet<&str> =
+        witness.seen.iter().filter_map(|seen| seen.request.path.split_once(STORAGE)).map(|(_, path)| path).collect();
+    let needed = |seen: &Seen| is_needed(seen, &witness.journal, &artifacts) || is_compared(&seen.request, &looked_at);
+    match witness.seen.iter().find(|seen| !needed(seen)) {
         None => Ok(()),
         Some(Seen { service, request, .. }) => {
             Err(format!("I6: {service} {} {} {}", request.method, request.path, operation(request)))
@@ -213,7 +219,7 @@ fn is_needed(Seen { service, request, .. }: &Seen, journal: &str, artifacts: &[(
         artifactory::SERVICE => match *method {
             Method::POST => below("/api/security/token") || below("/access/api/v1/tokens"),
             Method::DELETE => below("/access/api/v1/tokens"),
-            Method::GET => below("/api/storage/") || below("/api/repositories/") || below_npm(path),
+            Method::GET => below(STORAGE) || below("/api/repositories/") || below_npm(path),
             Method::PUT => true,
             _ => false,
         },
@@ -221,9 +227,16 @@ fn is_needed(Seen { service, request, .. }: &Seen, journal: &str, artifacts: &[(
     }
 }
 
-/// A package's document, not one of its archives.
+/// A package's document or its dist-tags, not one of its archives.
 fn below_npm(path: &str) -> bool {
-    path.split_once("/api/npm/").is_some_and(|(_, rest)| !rest.contains("/-/"))
+    path.split_once("/api/npm/").is_some_and(|(_, rest)| !rest.contains("/-/") || rest.ends_with("/dist-tags"))
+}
+
+/// A stored file is read where its digest is not ours, to see whether the same files are in it: the very file that the
+/// storage API was asked about, by its own path or by the npm API's.
+fn is_compared(request: &Request, looked_at: &BTreeSet<&str>) -> bool {
+    let path = request.path.trim_start_matches("/artifactory/");
+    request.method == Method::GET && looked_at.contains(path.trim_start_matches("api/npm/"))
 }
 
 /// What the JSON services call a request.

@@ -1,17 +1,18 @@
-//! Which files of a folder go into the package: npm 7 to 11's rules, in npm's order. By default everything but
-//! litter; `files` of the manifest, or else `.npmignore`, or else `.gitignore` narrow it; some files always go in,
-//! some never.
+//! Which files of a folder go into the package, in npm's order. By default everything but litter; `files` of the
+//! manifest, or else `.npmignore`, or else `.gitignore` narrow it; some files always go in, some never.
 
 use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
 use super::super::PackageError;
-use super::braces::TooManyError;
-use super::folder::{Folder, Found};
+use super::folder::Folder;
 use super::ignore::{Ask, Level, Rule, includes};
 use super::js;
+use super::lists::{Generation, Lists, rules};
+use super::manifest::refused;
 use super::segment::{Case, letters};
+use super::workspaces::Globs;
 use crate::archive::{Entry, EntryKind, MAX_MANIFEST};
 
 /// Left out of every folder, unless a rule brings it back.
@@ -40,120 +41,56 @@ const LITTER: &[&str] = &[
     "/archived-packages/**",
 ];
 
-/// Decided after everything else, at the package's root: what always and what never goes in.
-const STRICT: &[&str] = &[
-    "/.git",
-    "!/package.json",
-    "!/readme{,.*[^~$]}",
-    "!/copying{,.*[^~$]}",
-    "!/license{,.*[^~$]}",
-    "!/licence{,.*[^~$]}",
-    "/.git",
-    "/node_modules",
-    ".npmrc",
-    "/package-lock.json",
-    "/yarn.lock",
-    "/pnpm-lock.yaml",
-    "/bun.lockb",
-];
-
 /// The files of a package, in the order of their paths' bytes.
 pub(super) fn list(
     folder: &Folder,
     manifest: &Map<String, Value>,
     bins: &[String],
+    generation: Generation,
 ) -> Result<Vec<Entry>, PackageError> {
-    let from_manifest = Lists::new(folder, manifest, bins)?;
-    let mut walk = Walk {
-        folder,
-        litter: rules(folder, "package.json", LITTER.iter().copied())?,
-        required: from_manifest.required,
-        // In a workspace root, a folder with a manifest of its own loses its ignore files.
-        workspaces: js::truthy(manifest.get("workspaces")),
-        levels: Vec::new(),
-        path: Vec::new(),
-        found: Vec::new(),
-    };
+    let Lists { files, strict, required } = Lists::new(folder, manifest, bins, generation, true)?;
+    let mut walk = Walk::new(folder, required)?;
+    walk.workspaces = has_members(folder, manifest)?;
     let mut sets = vec![Rc::clone(&walk.litter)];
-    match from_manifest.files {
+    match files {
         Some(files) => sets.push(files),
         None => sets.extend(walk.ignore_file(folder.entries(), 0)?),
     }
-    sets.push(from_manifest.strict);
-    walk.levels.push(Level { rules: sets, included: true });
-    walk.folder(folder.entries(), 0)?;
-    Ok(walk.found)
+    sets.push(strict);
+    walk.all(sets)
 }
 
-/// Rules made from the manifest.
-struct Lists {
-    files: Option<Rc<Vec<Rule>>>,
-    strict: Rc<Vec<Rule>>,
-    /// The files that `files` names outright.
-    required: Vec<String>,
+/// The files of a package that another one bundles. Its root has neither litter nor ignore files: what was installed
+/// has been through those. `manifest` is `None` where it has none; then it has no rules at all there.
+pub(super) fn list_bundled(
+    folder: &Folder,
+    manifest: Option<(&Map<String, Value>, &[String])>,
+    generation: Generation,
+) -> Result<Vec<Entry>, PackageError> {
+    let Some((manifest, bins)) = manifest else {
+        return Walk::new(folder, Vec::new())?.all(Vec::new());
+    };
+    let Lists { files, strict, required } = Lists::new(folder, manifest, bins, generation, false)?;
+    Walk::new(folder, required)?.all(files.into_iter().chain([strict]).collect())
 }
 
-impl Lists {
-    fn new(folder: &Folder, manifest: &Map<String, Value>, bins: &[String]) -> Result<Self, PackageError> {
-        let mut named = Vec::new();
-        let mut required = Vec::new();
-        let files = match manifest.get("files") {
-            files if !js::truthy(files) => None,
-            Some(Value::Array(items)) => items
-                .iter()
-                .map(|item| item.as_str().map(str::to_owned))
-                .collect::<Option<Vec<_>>>()
-                .map(Some)
-                .ok_or_else(|| unusable(folder, "are a list of something other than strings"))?,
-            // npm takes a string for a list of its letters.
-            Some(Value::String(text)) => Some(text.chars().map(String::from).collect()),
-            _ => return Err(unusable(folder, "are no list")),
-        };
-        let files = match files {
-            None => None,
-            Some(files) => {
-                let mut lines = vec!["*".to_owned()];
-                for file in files {
-                    let mut file =
-                        file.strip_prefix('.').filter(|rest| rest.starts_with('/')).unwrap_or(&file).to_owned();
-                    if file.ends_with("/*") {
-                        file.push('*');
-                    }
-                    let place = js::segments(file.trim_start_matches('!')).join("/");
-                    match folder.find(&place) {
-                        // No file has a slash behind it.
-                        Found::File(_) if file.ends_with('/') => lines.push(format!("!{file}")),
-                        Found::File(_) => {
-                            named.insert(0, format!("!{file}"));
-                            required.push(file.strip_prefix('/').unwrap_or(&file).to_owned());
-                        }
-                        Found::Folder => {
-                            lines.push(format!("!{file}"));
-                            lines.push(format!("!{file}/**"));
-                        }
-                        Found::Nothing => lines.push(format!("!{file}")),
-                        Found::Symlink => {}
-                    }
-                }
-                Some(rules(folder, "package.json", lines.iter().map(String::as_str))?)
-            }
-        };
-        let mut strict: Vec<String> = named;
-        strict.extend(STRICT.iter().map(|line| (*line).to_owned()));
-        for member in ["browser", "main"] {
-            if let Some(value) = manifest.get(member).filter(|value| js::truthy(Some(value))) {
-                strict.push(format!("!/{}", js::text(value)));
-            }
-        }
-        strict.extend(bins.iter().map(|bin| format!("!/{bin}")));
-        Ok(Self { files, strict: rules(folder, "package.json", strict.iter().map(String::as_str))?, required })
-    }
+/// Whether some folder is a member of the package's own workspaces.
+fn has_members(folder: &Folder, manifest: &Map<String, Value>) -> Result<bool, PackageError> {
+    let Some(globs) = Globs::of(manifest, &folder.outer("package.json"))? else {
+        return Ok(false);
+    };
+    Ok(folder.entries().iter().any(|entry| {
+        let inner = folder.inner(entry).strip_suffix("/package.json");
+        inner.is_some_and(|inner| inner.split('/').all(|name| name != "node_modules") && globs.take(inner))
+    }))
 }
 
 struct Walk<'a> {
     folder: &'a Folder,
     litter: Rc<Vec<Rule>>,
+    /// The files that `files` names outright.
     required: Vec<String>,
+    /// In a workspace root, a folder with a manifest of its own loses its ignore files.
     workspaces: bool,
     levels: Vec<Level>,
     path: Vec<Vec<char>>,
@@ -161,6 +98,26 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
+    fn new(folder: &'a Folder, required: Vec<String>) -> Result<Self, PackageError> {
+        let litter = rules(folder, "package.json", LITTER.iter().copied())?;
+        Ok(Self {
+            folder,
+            litter,
+            required,
+            workspaces: false,
+            levels: Vec::new(),
+            path: Vec::new(),
+            found: Vec::new(),
+        })
+    }
+
+    /// Everything that the rules of the root, and those further in, let through.
+    fn all(mut self, rules: Vec<Rc<Vec<Rule>>>) -> Result<Vec<Entry>, PackageError> {
+        self.levels.push(Level { rules, included: true });
+        self.folder(self.folder.entries(), 0)?;
+        Ok(self.found)
+    }
+
     /// Takes in what is directly in a folder, whose entries these are, and then its folders. `skip` bytes of each
     /// path are the folder's own.
     fn folder(&mut self, mut entries: &'a [Entry], skip: usize) -> Result<(), PackageError> {
@@ -224,38 +181,30 @@ impl<'a> Walk<'a> {
         if self.workspaces && skip > 0 && find("package.json").is_some() {
             return Ok(None);
         }
+        for name in [".npmignore", ".gitignore"] {
+            let begin = format!("{name}/");
+            let at = entries.partition_point(|entry| self.rest(entry, skip) < begin.as_str());
+            if let Some(entry) = entries.get(at).filter(|entry| self.rest(entry, skip).starts_with(&begin)) {
+                let end = entry.path().len() - self.rest(entry, skip).len() + name.len();
+                return Err(refused(
+                    entry.path().get(..end).unwrap_or_default(),
+                    "is a folder, where a file of patterns has to be",
+                    "rename it, or leave it out of the artifact",
+                ));
+            }
+        }
         let Some(entry) = find(".npmignore").or_else(|| find(".gitignore")) else {
             return Ok(None);
         };
         if entry.kind() == EntryKind::Symlink {
-            return Err(PackageError::Refused {
-                path: entry.path().to_owned(),
-                problem: "is a symbolic link, which is not followed: what it leaves out is unknown".to_owned(),
-                remedy: "put the file itself into the artifact".to_owned(),
-            });
+            return Err(refused(
+                entry.path(),
+                "is a symbolic link, which is not followed: what it leaves out is unknown",
+                "put the file itself into the artifact",
+            ));
         }
         let text = entry.read_to_memory(MAX_MANIFEST)?;
         let text = String::from_utf8_lossy(&text);
         rules(self.folder, self.folder.inner(entry), [&*text]).map(Some)
-    }
-}
-
-fn rules<'t>(
-    folder: &Folder,
-    file: &str,
-    lines: impl IntoIterator<Item = &'t str>,
-) -> Result<Rc<Vec<Rule>>, PackageError> {
-    Rule::list(lines).map_err(|(line, TooManyError)| PackageError::Refused {
-        path: folder.outer(file),
-        problem: format!("has a pattern that stands for too much: {:?}", line.chars().take(80).collect::<String>()),
-        remedy: "write it as several simpler ones".to_owned(),
-    })
-}
-
-fn unusable(folder: &Folder, problem: &str) -> PackageError {
-    PackageError::Refused {
-        path: folder.outer("package.json"),
-        problem: format!("has \"files\" that {problem}"),
-        remedy: "make it a list of patterns".to_owned(),
     }
 }

@@ -7,11 +7,11 @@ use std::collections::HashSet;
 use serde_json::{Map, Value};
 
 use super::super::PackageError;
-use super::glob::Glob;
 use super::js;
 use super::manifest::{self, refused};
+use super::pnpm;
 use super::ready::Ready;
-use super::segment::Case;
+use super::workspaces::Globs;
 use crate::archive::{Archive, Entry, EntryKind, MAX_MANIFEST, Selection};
 
 /// A package to publish.
@@ -29,7 +29,7 @@ pub(super) fn find(archive: &Archive, files: &Selection) -> Result<Vec<Found>, P
         candidates(archive, files).filter(|entry| js::basename(entry.path()) == "package.json").collect();
     let mut found = Vec::new();
     if let Some(root) = manifests.iter().find(|entry| entry.path() == "package.json") {
-        expand(root, &manifests, &mut found)?;
+        expand(archive, root, &manifests, &mut found)?;
     } else {
         let mut without = Vec::new();
         for entry in candidates(archive, files).filter(|entry| is_ready(archive, entry)) {
@@ -58,7 +58,7 @@ pub(super) fn find(archive: &Archive, files: &Selection) -> Result<Vec<Found>, P
                     .any(|(at, _)| folder.get(..at).is_some_and(|outer| folders.contains(outer)));
                 if !inner {
                     outermost.push(folder);
-                    expand(entry, &manifests, &mut found)?;
+                    expand(archive, entry, &manifests, &mut found)?;
                 }
             }
             if outermost.is_empty() {
@@ -122,30 +122,24 @@ fn folder_of(entry: &Entry) -> &str {
 
 /// The package of a manifest and, where it declares workspaces, its members. A private one with workspaces, and a
 /// private member, is left out.
-fn expand(entry: &Entry, all: &[Entry], found: &mut Vec<Found>) -> Result<(), PackageError> {
+fn expand(archive: &Archive, entry: &Entry, all: &[Entry], found: &mut Vec<Found>) -> Result<(), PackageError> {
     let own = read(entry)?;
     let folder = folder_of(entry).to_owned();
-    let Some(patterns) = workspaces(&own, entry.path())? else {
+    let globs = match Globs::of(&own, entry.path())? {
+        None => pnpm::globs(archive, &folder)?,
+        globs => globs,
+    };
+    let Some(globs) = globs else {
         found.push(Found::Folder(folder, own));
         return Ok(());
     };
     if !manifest::is_private(&own) {
         found.push(Found::Folder(folder.clone(), own));
     }
-    for member in all.iter().filter(|member| folder_of(member) != folder) {
+    let (inside, skip) = below(all, &folder);
+    for member in inside {
         let path = folder_of(member);
-        let Some(inner) = path.strip_prefix(folder.as_str()) else {
-            continue;
-        };
-        let inner = if folder.is_empty() { inner } else { inner.strip_prefix('/').unwrap_or_default() };
-        let is_member = !inner.is_empty()
-            && patterns.iter().fold(
-                false,
-                |is_member, (glob, takes)| {
-                    if fits(glob, inner) { *takes } else { is_member }
-                },
-            );
-        if is_member {
+        if globs.take(path.get(skip..).unwrap_or_default()) {
             let manifest = read(member)?;
             if !manifest::is_private(&manifest) {
                 found.push(Found::Folder(path.to_owned(), manifest));
@@ -155,40 +149,17 @@ fn expand(entry: &Entry, all: &[Entry], found: &mut Vec<Found>) -> Result<(), Pa
     Ok(())
 }
 
-/// Whether the glob takes the folder. Names with a leading dot are not meant by a wildcard.
-fn fits(glob: &(String, Glob), folder: &str) -> bool {
-    let (text, glob) = glob;
-    let hidden = folder.split('/').find(|name| name.starts_with('.'));
-    glob.matches_path(&format!("/{folder}"), Case::Exact)
-        && hidden.is_none_or(|name| text.split('/').any(|part| part == name))
-}
-
-type Pattern = ((String, Glob), bool);
-
-/// The globs of `workspaces`, each with whether it takes or leaves out; `None` where there are none.
-fn workspaces(manifest: &Map<String, Value>, path: &str) -> Result<Option<Vec<Pattern>>, PackageError> {
-    let unusable =
-        |problem: &str| refused(path, &format!("has \"workspaces\" that {problem}"), "make it a list of globs");
-    let items = match manifest.get("workspaces") {
-        workspaces if !js::truthy(workspaces) => return Ok(None),
-        Some(Value::Array(items)) => items,
-        Some(Value::Object(members)) => match members.get("packages") {
-            Some(Value::Array(items)) => items,
-            None | Some(Value::Null) => return Ok(None),
-            Some(_) => return Err(unusable("have \"packages\" that are no list")),
-        },
-        _ => return Err(unusable("are no list")),
-    };
-    let patterns = items.iter().map(|item| {
-        let text = item.as_str().ok_or_else(|| unusable("hold something other than texts"))?;
-        let plain = text.trim_start_matches('!');
-        let takes = (text.len() - plain.len()) % 2 == 0;
-        let plain = plain.trim_start_matches("./").trim_matches('/');
-        // A bare name means the folder at the root, not one of that name anywhere.
-        let glob = Glob::new(&format!("/{plain}"), Case::Exact).map_err(|_| unusable("stand for too much"))?;
-        Ok(((plain.to_owned(), glob), takes))
-    });
-    patterns.collect::<Result<Vec<_>, _>>().map(Some)
+/// Those of the entries, which are in the order of their paths' bytes, that lie below the folder, and how many bytes
+/// of their paths are the folder's.
+fn below<'e>(all: &'e [Entry], folder: &str) -> (&'e [Entry], usize) {
+    if folder.is_empty() {
+        return (all, 0);
+    }
+    let begin = format!("{folder}/");
+    let from = all.partition_point(|entry| *entry.path() < *begin);
+    let rest = all.get(from..).unwrap_or_default();
+    let count = rest.partition_point(|entry| entry.path().starts_with(&begin));
+    (rest.get(..count).unwrap_or_default(), begin.len())
 }
 
 /// The error for an artifact without a package: what was looked for, what is there, what it looks like.
@@ -247,5 +218,31 @@ fn kind_of(path: &str) -> Option<&'static str> {
         "composer.json" => Some("a Composer package"),
         _ if path.matches('/').count() > 1 => None,
         _ => suffixes.iter().find(|(suffix, _)| path.ends_with(suffix)).map(|(_, kind)| *kind),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::archive::source::Memory;
+    use crate::make::Zip;
+
+    #[test]
+    fn each_manifest_is_looked_at_once_however_many_workspaces_there_are() {
+        let roots = 300;
+        let zip = (0..roots).fold(Zip::new().file("r/package.json", "{}"), |zip, root| {
+            let own = format!("r{root}");
+            zip.file(&format!("{own}/package.json"), "{}").file(&format!("{own}/m/package.json"), "{}")
+        });
+        let archive = Archive::open(Arc::new(Memory(zip.bytes().into())), "Build", "x").unwrap();
+        let all: Vec<Entry> = archive.entries().collect();
+        let looked: usize = (0..roots).map(|root| below(&all, &format!("r{root}")).0.len()).sum();
+        assert_eq!(looked, 2 * roots);
+        assert_eq!(below(&all, "").0.len(), all.len());
+        let (inside, skip) = below(&all, "r1");
+        let paths: Vec<&str> = inside.iter().map(|entry| entry.path().get(skip..).unwrap()).collect();
+        assert_eq!(paths, ["m/package.json", "package.json"]);
     }
 }

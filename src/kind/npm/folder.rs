@@ -50,6 +50,19 @@ impl Folder {
         Ok(Self { path: path.to_owned(), entries, prefix })
     }
 
+    /// The folder at a path inside this one, with the same files by shorter paths.
+    pub(super) fn within(&self, inner: &str) -> Self {
+        let begin = format!("{inner}/");
+        let from = self.entries.partition_point(|entry| *self.inner(entry) < *begin);
+        let rest = self.entries.get(from..).unwrap_or_default();
+        let count = rest.partition_point(|entry| self.inner(entry).starts_with(&begin));
+        Self {
+            path: self.outer(inner),
+            entries: rest.get(..count).unwrap_or_default().to_vec(),
+            prefix: self.prefix + begin.len(),
+        }
+    }
+
     /// The folder's path in the artifact; empty for its root.
     pub(super) fn path(&self) -> &str {
         &self.path

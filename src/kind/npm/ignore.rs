@@ -6,14 +6,23 @@ use std::rc::Rc;
 use super::braces::TooManyError;
 use super::glob::{Extent, Glob, View};
 use super::js;
+use super::paths::Paths;
 use super::segment::Case;
 
-/// One rule: a pattern, and whether it brings back (`!`) or leaves out.
+/// One rule: what it is about, and whether it brings back (`!`) or leaves out.
 #[derive(Debug)]
 pub(super) struct Rule {
     brings_back: bool,
-    glob: Glob,
-    about_names: bool,
+    about: About,
+}
+
+/// What a rule is about.
+#[derive(Debug)]
+enum About {
+    /// A pattern, and whether that is about names at any depth.
+    Pattern(Glob, bool),
+    /// Any of these paths.
+    Paths(Paths),
 }
 
 /// The rules that apply at and below one folder.
@@ -42,27 +51,39 @@ impl Rule {
     pub(super) fn new(line: &str) -> Result<Self, TooManyError> {
         let pattern = line.trim_start_matches('!');
         let glob = Glob::new(pattern, Case::Folded)?;
-        Ok(Self { brings_back: (line.len() - pattern.len()) % 2 == 1, about_names: glob.is_about_names(), glob })
+        let about_names = glob.is_about_names();
+        Ok(Self { brings_back: (line.len() - pattern.len()) % 2 == 1, about: About::Pattern(glob, about_names) })
+    }
+
+    /// What a rule for each of the paths would do, in one.
+    pub(super) fn of_paths(paths: Paths, brings_back: bool) -> Self {
+        Self { brings_back, about: About::Paths(paths) }
     }
 
     /// The rules of a file or list: a line each, `#` begins a comment.
-    pub(super) fn list<'a>(lines: impl IntoIterator<Item = &'a str>) -> Result<Rc<Vec<Self>>, (String, TooManyError)> {
+    pub(super) fn list<'a>(lines: impl IntoIterator<Item = &'a str>) -> Result<Vec<Self>, (String, TooManyError)> {
         lines
             .into_iter()
             .flat_map(|text| text.split('\n'))
             .map(js::trim)
             .filter(|line| !line.is_empty() && !line.starts_with('#'))
             .map(|line| Self::new(line).map_err(|error| (line.to_owned(), error)))
-            .collect::<Result<Vec<_>, _>>()
-            .map(Rc::new)
+            .collect()
     }
 
     /// Whether the rule is about the path `names`, seen from the rule's folder. `below`: the question came from a
     /// folder further in.
     fn fits(&self, names: &[Vec<char>], below: bool, ask: Ask) -> bool {
+        let (glob, about_names) = match &self.about {
+            About::Pattern(glob, about_names) => (glob, *about_names),
+            About::Paths(paths) => {
+                let opens = ask == Ask::Around && self.brings_back;
+                return paths.fits(names, opens);
+            }
+        };
         let fits = |leading: bool, names: &[Vec<char>], trailing: bool, extent: Extent| {
             let view = View { leading, names, trailing };
-            self.glob.matches(view, extent)
+            glob.matches(view, extent)
         };
         let either = |names: &[Vec<char>], trailing: bool, extent: Extent| {
             fits(true, names, trailing, extent) || fits(false, names, trailing, extent)
@@ -75,7 +96,7 @@ impl Rule {
                     either(names, true, Extent::Whole) || self.brings_back && either(names, false, Extent::Beginning)
                 };
                 let name = names.get(names.len().saturating_sub(1)..).unwrap_or_default();
-                either(names, false, Extent::Whole) || around(names) || below && self.about_names && around(name)
+                either(names, false, Extent::Whole) || around(names) || below && about_names && around(name)
             }
         }
     }
@@ -107,7 +128,7 @@ mod tests {
     use super::*;
 
     fn asked(rules: &[&str], path: &str, ask: Ask) -> bool {
-        let level = Level { rules: vec![Rule::list(rules.iter().copied()).unwrap()], included: true };
+        let level = Level { rules: vec![Rc::new(Rule::list(rules.iter().copied()).unwrap())], included: true };
         let names: Vec<Vec<char>> = path.split('/').map(|name| letters(name, Case::Folded)).collect();
         let mut levels = vec![level];
         levels.extend((1..names.len()).map(|_| Level { rules: Vec::new(), included: true }));

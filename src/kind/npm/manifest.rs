@@ -1,5 +1,6 @@
 //! `package.json`: read under limits, and the refusals that need nothing but itself.
 
+use serde::Deserialize as _;
 use serde_json::{Map, Value};
 
 use super::super::PackageError;
@@ -7,23 +8,48 @@ use super::js;
 use super::version::Version;
 use crate::package::Coordinates;
 
-/// Members whose specifiers the installer of a package resolves.
-const INSTALLED: [&str; 3] = ["dependencies", "optionalDependencies", "peerDependencies"];
-/// Protocols that mean something only in the workspace where a package was written.
-const LOCAL_PROTOCOLS: [&str; 4] = ["workspace:", "catalog:", "link:", "portal:"];
 /// Scripts that would build the package if they were run.
 const BUILDING: [&str; 3] = ["prepublishOnly", "prepack", "prepare"];
+
+/// Deepest nesting of objects and lists.
+const MAX_DEPTH: usize = 128;
 
 /// Parses the file at `path`. A byte order mark is fine, of a member that is there twice the last counts.
 pub(super) fn parse(bytes: &[u8], path: &str) -> Result<Map<String, Value>, PackageError> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    match serde_json::from_slice(bytes) {
+    if depth(bytes) > MAX_DEPTH {
+        let problem = format!("is not JSON that is read here: it is nested more than {MAX_DEPTH} levels deep");
+        return Err(refused(path, &problem, "make it flatter"));
+    }
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    // Its own limit is one level below ours.
+    reader.disable_recursion_limit();
+    match Value::deserialize(&mut reader).and_then(|value| reader.end().map(|()| value)) {
         Ok(Value::Object(members)) => Ok(members),
         Ok(_) => Err(refused(path, "is not a JSON object", "make it an object with a name and a version")),
         Err(error) => {
             Err(refused(path, &format!("is not JSON: {error}"), "correct the file, or what writes it in the build"))
         }
     }
+}
+
+/// How deep the text is nested, at the most: a parser that fails on the way has seen no more.
+fn depth(bytes: &[u8]) -> usize {
+    let (mut deepest, mut depth, mut quoted, mut escaped) = (0_usize, 0_usize, false, false);
+    for byte in bytes {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = quoted,
+            b'"' => quoted = !quoted,
+            b'{' | b'[' if !quoted => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' if !quoted => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
 }
 
 /// Whether the package must not be published.
@@ -104,31 +130,9 @@ fn name_problem(name: &str) -> Option<&'static str> {
     }
 }
 
-/// Refuses what an installer could not resolve.
-pub(super) fn refuse_local_specifiers(manifest: &Map<String, Value>, path: &str) -> Result<(), PackageError> {
-    for member in INSTALLED {
-        let Some(Value::Object(specifiers)) = manifest.get(member) else {
-            continue;
-        };
-        for (name, specifier) in specifiers {
-            if specifier.as_str().is_some_and(is_local) {
-                return Err(refused(
-                    path,
-                    &format!("has {name}: {specifier} in its {member}, which nobody but its own workspace can resolve"),
-                    "publish a .tgz made by the package manager that knows it (pnpm pack, yarn pack)",
-                ));
-            }
-        }
-    }
-    Ok(())
-}
-
-fn is_local(specifier: &str) -> bool {
-    LOCAL_PROTOCOLS.iter().any(|protocol| specifier.starts_with(protocol))
-}
-
-/// What the publisher should know about the folder's manifest, though it stops nothing.
-pub(super) fn warnings(manifest: &Map<String, Value>, is_folder: bool) -> Vec<String> {
+/// What the publisher should know about the manifest, though it stops nothing. `missing`: the files that it promises
+/// and that are not in the package.
+pub(super) fn warnings(manifest: &Map<String, Value>, is_folder: bool, missing: Option<&str>) -> Vec<String> {
     let mut warnings = Vec::new();
     if let Some(Value::Object(config)) = manifest.get("publishConfig") {
         for (key, value) in config {
@@ -140,23 +144,32 @@ pub(super) fn warnings(manifest: &Map<String, Value>, is_folder: bool) -> Vec<St
             }
         }
     }
-    if is_folder && let Some(Value::Object(scripts)) = manifest.get("scripts") {
-        let present: Vec<&str> = BUILDING.into_iter().filter(|name| scripts.contains_key(*name)).collect();
-        if !present.is_empty() {
+    let scripts = manifest.get("scripts").and_then(Value::as_object).filter(|_| is_folder);
+    let present: Vec<&str> =
+        BUILDING.into_iter().filter(|name| scripts.is_some_and(|scripts| scripts.contains_key(*name))).collect();
+    match (present.as_slice(), missing) {
+        ([], None) => {}
+        ([], Some(missing)) => {
+            warnings.push(format!("the package.json names what is not in the package: {missing}"));
+        }
+        (present, None) => {
             warnings.push(format!("scripts are never run here, so {} must have run in the build", present.join(", ")));
         }
-    }
-    if let Some(Value::Object(development)) = manifest.get("devDependencies") {
-        let local: Vec<&str> = development
-            .iter()
-            .filter(|(_, specifier)| specifier.as_str().is_some_and(is_local))
-            .map(|(name, _)| name.as_str())
-            .collect();
-        if !local.is_empty() {
-            warnings.push(format!("devDependencies of its workspace are published as they are: {}", local.join(", ")));
-        }
+        (present, Some(missing)) => warnings.push(format!(
+            "scripts are never run here, so {} must have run in the build, but the package.json names what is not in \
+             the package: {missing}",
+            present.join(", ")
+        )),
     }
     warnings
+}
+
+/// The manifest as a file, as package managers write it.
+pub(super) fn written(manifest: &Map<String, Value>) -> Vec<u8> {
+    // Maps of values that were read from text can always be written.
+    let mut bytes = serde_json::to_vec_pretty(manifest).unwrap_or_default();
+    bytes.push(b'\n');
+    bytes
 }
 
 /// A refusal about the manifest at `path`.
@@ -204,20 +217,12 @@ mod tests {
     #[test]
     fn depth_is_limited() {
         let nested = |depth: usize| format!("{{\"a\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
-        assert!(parse(nested(126).as_bytes(), "package.json").is_ok());
-        assert!(parse(nested(128).as_bytes(), "package.json").is_err());
-    }
-
-    #[test]
-    fn specifiers_of_a_workspace_are_refused_by_name() {
-        for specifier in ["workspace:*", "catalog:", "link:../x", "portal:../x"] {
-            let json = format!(r#"{{"peerDependencies":{{"left":"{specifier}"}}}}"#);
-            let manifest = parse(json.as_bytes(), "package.json").unwrap();
-            let error = refuse_local_specifiers(&manifest, "package.json").unwrap_err().to_string();
-            assert!(error.contains("left") && error.contains(specifier), "{error}");
-        }
-        let manifest = parse(br#"{"devDependencies":{"left":"workspace:*"}}"#, "package.json").unwrap();
-        refuse_local_specifiers(&manifest, "package.json").unwrap();
-        assert_eq!(warnings(&manifest, true).len(), 1);
+        assert!(parse(nested(127).as_bytes(), "package.json").is_ok());
+        let error = parse(nested(128).as_bytes(), "package.json").unwrap_err().to_string();
+        assert!(error.contains("package.json is not JSON that is read here: it is nested more than 128"), "{error}");
+        let brackets = format!("{{\"a\":\"\\\"{}\"}}", "[".repeat(500));
+        assert!(parse(brackets.as_bytes(), "package.json").is_ok());
+        assert!(parse("[".repeat(1 << 20).as_bytes(), "package.json").is_err());
+        assert!(parse(b"{} {}", "package.json").is_err());
     }
 }

@@ -1,9 +1,10 @@
 //! npm packages: folders with a `package.json`, packed by npm's rules, and archives that are ready. What goes in and
-//! what is sent follow npm 11.
+//! what is sent follow npm 11; `Options: npm-files=12` gives `files` the meaning that it has in npm 12.
 
 mod beside;
 mod bins;
 mod braces;
+mod bundle;
 mod class;
 mod dependencies;
 mod document;
@@ -14,18 +15,28 @@ mod glob;
 mod hosted;
 mod ignore;
 mod js;
+mod lists;
 mod manifest;
 mod normalise;
+mod order;
 mod pack;
 mod parser;
+mod paths;
 mod people;
+mod pnpm;
+mod promised;
 mod readme;
 mod ready;
 mod segment;
+mod specifiers;
+mod surroundings;
 #[cfg(test)]
 mod tests;
 mod version;
+mod workspaces;
+mod yaml;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -35,12 +46,18 @@ use crate::archive::{Archive, Entry};
 use crate::package::Target;
 use crate::plan::PackagePlan;
 use crate::step::Content;
+use beside::Beside as _;
 use document::Package;
 use find::Found;
 use folder::Folder;
-use manifest::{Identity, refused};
+use lists::Generation;
+use manifest::Identity;
 use normalise::{Origin, normalise};
 use ready::Ready;
+use surroundings::Surroundings;
+
+/// The option that says whose meaning `files` has.
+const FILES_OPTION: &str = "npm-files";
 
 /// The npm package type.
 pub struct Npm;
@@ -51,31 +68,59 @@ impl Kind for Npm {
     }
 
     fn options(&self) -> &'static [&'static str] {
-        &["tag"]
+        &["tag", FILES_OPTION]
     }
 
     fn plan(&self, archive: &Archive, target: &Target) -> Result<Vec<PackagePlan>, PackageError> {
+        let generation = generation(target)?;
         let found = find::find(archive, &target.files)?;
-        let plans = found.into_iter().map(|found| match found {
-            Found::Folder(path, manifest) => from_folder(archive, &path, manifest)?.plan(target),
-            Found::Ready(entry, ready) => from_archive(entry, *ready)?.plan(target),
+        let surroundings = Surroundings::new(archive);
+        let plans = found.into_iter().map(|found| {
+            let package = match found {
+                Found::Folder(path, manifest) => from_folder(&surroundings, &path, manifest, generation)?,
+                Found::Ready(entry, ready) => from_archive(entry, *ready)?,
+            };
+            let needed = order::needed(&package.manifest);
+            package.plan(target).map(|plan| (plan, needed))
         });
-        plans.collect()
+        let plans = plans.collect::<Result<Vec<_>, PackageError>>()?;
+        let sorted = order::sorted(plans, |(plan, _)| &plan.of.name, |(_, needed)| needed);
+        Ok(sorted.into_iter().map(|(plan, _)| plan).collect())
     }
 }
 
-fn from_folder(archive: &Archive, path: &str, raw: Map<String, Value>) -> Result<Package, PackageError> {
-    let folder = &Folder::new(archive, path)?;
+fn from_folder(
+    surroundings: &Surroundings<'_>,
+    path: &str,
+    mut raw: Map<String, Value>,
+    generation: Generation,
+) -> Result<Package, PackageError> {
+    let folder = &Folder::new(surroundings.archive(), path)?;
     let path = folder.outer("package.json");
     let identity = Identity::of(&raw, &path)?;
-    manifest::refuse_local_specifiers(&raw, &path)?;
-    refuse_bundled(archive, folder, &raw, &path)?;
+    let resolved = specifiers::resolve(&mut raw, surroundings, folder.path(), &path)?;
     let mut with_bins = raw.clone();
     bins::normalise(&mut with_bins, folder);
     let bins = bins::paths(&with_bins);
-    let files = files::list(folder, &raw, &bins)?;
-    let packed = pack::pack(folder, &files, &bins)?;
-    let warnings = manifest::warnings(&raw, true);
+    let mut files = files::list(folder, &raw, &bins, generation)?;
+    let bundle = bundle::gather(folder, &raw, generation)?;
+    files.extend(bundle.files);
+    files.sort_by(|one, other| one.path().cmp(other.path()));
+    files.dedup_by(|one, other| one.path() == other.path());
+    // As pnpm does it: who installs reads the manifest that was sent, who audits reads the one in the archive.
+    let rewritten = resolved.changed.then(|| manifest::written(&raw));
+    let packed = pack::pack(folder, &files, &bins, rewritten.as_deref())?;
+    let inside: BTreeSet<&str> = files.iter().map(|entry| folder.inner(entry)).collect();
+    let missing = promised::missing(&raw, &bins, &inside);
+    let mut warnings = manifest::warnings(&raw, true, missing.as_deref());
+    warnings.extend(resolved.warnings);
+    if !bundle.missing.is_empty() {
+        warnings.push(format!(
+            "bundleDependencies that are not installed in the artifact, or not among its dependencies, are left out, \
+             as npm does: {}",
+            bundle.missing.join(", ")
+        ));
+    }
     let manifest = normalise(raw, &identity, folder, Origin::Folder)?;
     Ok(Package {
         path,
@@ -91,46 +136,25 @@ fn from_archive(entry: Entry, ready: Ready) -> Result<Package, PackageError> {
     let Ready { manifest: raw, digests, contents } = ready;
     let path = format!("{}:package.json", entry.path());
     let identity = Identity::of(&raw, &path)?;
-    manifest::refuse_local_specifiers(&raw, &path)?;
-    let warnings = manifest::warnings(&raw, false);
+    specifiers::refuse(&raw, &path)?;
+    let mut with_bins = raw.clone();
+    bins::normalise(&mut with_bins, &contents);
+    let missing = promised::missing(&raw, &bins::paths(&with_bins), &contents.files().collect());
+    let warnings = manifest::warnings(&raw, false, missing.as_deref());
     let manifest = normalise(raw, &identity, &contents, Origin::Archive)?;
     Ok(Package { path, identity, manifest, content: Content::Entry(entry), digests, warnings })
 }
 
-/// Refuses a package whose bundled dependencies are installed: they would have to go in, and do not yet.
-fn refuse_bundled(
-    archive: &Archive,
-    folder: &Folder,
-    raw: &Map<String, Value>,
-    path: &str,
-) -> Result<(), PackageError> {
-    let mut listed = raw.clone();
-    dependencies::bundled(&mut listed, Origin::Folder);
-    let names: Vec<&str> = match listed.get("bundleDependencies") {
-        Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).collect(),
-        _ => return Ok(()),
-    };
-    for name in names {
-        let declared = ["dependencies", "optionalDependencies"]
-            .iter()
-            .any(|member| raw.get(*member).is_some_and(|members| members.get(name).is_some()));
-        // As Node looks for it: in the folder's own node_modules, then in those of the folders around it.
-        let mut around = vec![folder.path()];
-        while let Some((outer, _)) = around.last().and_then(|path| path.rsplit_once('/')) {
-            around.push(outer);
-        }
-        around.push("");
-        let installed = around.iter().any(|outer| {
-            let place = js::segments(&format!("{outer}/node_modules/{name}")).join("/");
-            archive.find(&place).is_some() || archive.below(&place).next().is_some()
-        });
-        if declared && installed {
-            return Err(refused(
-                path,
-                &format!("bundles {name}, which is not supported for a folder"),
-                "publish the .tgz that npm pack makes",
-            ));
-        }
+/// What `Options: npm-files=…` says.
+fn generation(target: &Target) -> Result<Generation, PackageError> {
+    let value = target.options.get(FILES_OPTION).map(|value| js::trim(value));
+    match value {
+        None | Some("11") => Ok(Generation::Eleven),
+        Some("12") => Ok(Generation::Twelve),
+        Some(other) => Err(PackageError::Option {
+            name: FILES_OPTION,
+            value: other.to_owned(),
+            problem: "is neither 11 nor 12, the generations of npm whose meaning \"files\" can have".to_owned(),
+        }),
     }
-    Ok(())
 }

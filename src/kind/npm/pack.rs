@@ -1,5 +1,6 @@
 //! The archive of a package: its files as a gzipped tar that depends on nothing but their paths, bytes and modes.
 
+use std::collections::HashSet;
 use std::io::{self, Read, Write};
 use std::sync::Arc;
 
@@ -30,24 +31,35 @@ pub(super) struct Packed {
 
 type Sink = GzEncoder<Digester<Spool>>;
 
-/// Packs the files, `package.json` first, then in the order of their paths' bytes. `bins` are made executable.
-pub(super) fn pack(folder: &Folder, files: &[Entry], bins: &[String]) -> Result<Packed, PackageError> {
+/// Packs the files, `package.json` first, then in the order of their paths' bytes. `bins` are made executable;
+/// `manifest` takes the place of what is in `package.json`.
+pub(super) fn pack(
+    folder: &Folder,
+    files: &[Entry],
+    bins: &[String],
+    manifest: Option<&[u8]>,
+) -> Result<Packed, PackageError> {
+    let bins: HashSet<String> = bins.iter().map(|bin| js::segments(bin).join("/")).collect();
     let full = |source| PackageError::Spool { path: folder.path().to_owned(), source };
     let mut sink: Sink =
         GzBuilder::new().operating_system(255).write(Digester::new(Spool::default()), Compression::best());
-    let (manifest, others): (Vec<&Entry>, Vec<&Entry>) =
+    let (first, others): (Vec<&Entry>, Vec<&Entry>) =
         files.iter().partition(|entry| folder.inner(entry) == "package.json");
-    for entry in manifest.into_iter().chain(others) {
+    for entry in first.into_iter().chain(others) {
         let path = folder.inner(entry);
-        let executable = bins.iter().any(|bin| js::segments(bin).join("/") == path);
-        for block in headers(path, entry.size(), mode(entry.mode(), executable)) {
+        let replaced = manifest.filter(|_| path == "package.json");
+        let size = replaced.map_or(entry.size(), |bytes| bytes.len() as u64);
+        for block in headers(path, size, mode(entry.mode(), bins.contains(path))) {
             sink.write_all(&block).map_err(full)?;
         }
-        copy(entry, &mut sink).map_err(|error| match error {
-            CopyError::From(error) => PackageError::Archive(error),
-            CopyError::To(error) => full(error),
-        })?;
-        sink.write_all(padding(entry.size())).map_err(full)?;
+        match replaced {
+            Some(bytes) => sink.write_all(bytes).map_err(full)?,
+            None => copy(entry, &mut sink).map_err(|error| match error {
+                CopyError::From(error) => PackageError::Archive(error),
+                CopyError::To(error) => full(error),
+            })?,
+        }
+        sink.write_all(padding(size)).map_err(full)?;
     }
     sink.write_all(&[0; 1024]).map_err(full)?;
     let (spool, digests) = sink.finish().map_err(full)?.finish();

@@ -1,0 +1,226 @@
+//! The rules that a manifest makes for its folder: `files`, as npm 11 or npm 12 understands it, and what always or
+//! never goes in.
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use serde_json::{Map, Value};
+
+use super::super::PackageError;
+use super::braces::TooManyError;
+use super::folder::{Folder, Found};
+use super::glob::Glob;
+use super::ignore::Rule;
+use super::js;
+use super::manifest::refused;
+use super::paths::Paths;
+use super::segment::Case;
+use crate::archive::EntryKind;
+
+/// Whose meaning `files` has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Generation {
+    /// npm 7 to 11: entries are patterns of an ignore file, turned round.
+    Eleven,
+    /// npm 12: entries are globs from the package's root, looked up among its files.
+    Twelve,
+}
+
+/// Decided after everything else, at the package's root: what always and what never goes in.
+const STRICT: &[&str] = &[
+    "/.git",
+    "!/package.json",
+    "!/readme{,.*[^~$]}",
+    "!/copying{,.*[^~$]}",
+    "!/license{,.*[^~$]}",
+    "!/licence{,.*[^~$]}",
+    "/.git",
+    "/node_modules",
+    ".npmrc",
+    "/package-lock.json",
+    "/yarn.lock",
+    "/pnpm-lock.yaml",
+    "/bun.lockb",
+];
+
+/// What npm 12 never packs besides.
+const STRICT_TWELVE: &[&str] = &["/npm-shrinkwrap.json", "/bun.lock", "/.npm-extension.mjs", "/.npm-extension.cjs"];
+
+/// Rules made from the manifest.
+pub(super) struct Lists {
+    /// Those of `files`, where there is such a list.
+    pub(super) files: Option<Rc<Vec<Rule>>>,
+    /// Those that are asked last.
+    pub(super) strict: Rc<Vec<Rule>>,
+    /// The files that `files` names outright (npm 11).
+    pub(super) required: Vec<String>,
+}
+
+/// What `files` alone makes.
+#[derive(Default)]
+struct Named {
+    rules: Vec<Rule>,
+    strict: Vec<String>,
+    required: Vec<String>,
+}
+
+impl Lists {
+    /// The rules of the folder. `own`: it is the package itself, not one that it bundles.
+    pub(super) fn new(
+        folder: &Folder,
+        manifest: &Map<String, Value>,
+        bins: &[String],
+        generation: Generation,
+        own: bool,
+    ) -> Result<Self, PackageError> {
+        let listed = entries(folder, manifest)?;
+        let narrowed = listed.is_some();
+        let Named { rules: files, strict: named, required } = match (listed, generation) {
+            (None, _) => Named::default(),
+            (Some(listed), Generation::Eleven) => eleven(folder, &listed)?,
+            (Some(listed), Generation::Twelve) => twelve(folder, &listed)?,
+        };
+        let mut strict: Vec<String> = named;
+        strict.extend(STRICT.iter().map(|line| (*line).to_owned()));
+        if generation == Generation::Twelve {
+            strict.extend(STRICT_TWELVE.iter().map(|line| (*line).to_owned()));
+        }
+        for member in ["browser", "main"] {
+            if let Some(value) = manifest.get(member).filter(|value| js::truthy(Some(value))) {
+                strict.push(format!("!/{}", js::text(value)));
+            }
+        }
+        let mut plain = Paths::default();
+        strict.extend(bins.iter().filter(|bin| !plain.add(bin, false)).map(|bin| format!("!/{bin}")));
+        let mut strict = compiled(folder, strict.iter().map(String::as_str))?;
+        if !plain.is_empty() {
+            strict.push(Rule::of_paths(plain, true));
+        }
+        if generation == Generation::Twelve && own {
+            let patches = patches(manifest);
+            strict.extend(compiled(folder, patches.iter().map(String::as_str))?);
+        }
+        Ok(Self { files: narrowed.then(|| Rc::new(files)), strict: Rc::new(strict), required })
+    }
+}
+
+/// The entries of `files`; `None` where there is no such list.
+fn entries(folder: &Folder, manifest: &Map<String, Value>) -> Result<Option<Vec<String>>, PackageError> {
+    let unusable = |problem: &str| {
+        let path = folder.outer("package.json");
+        refused(&path, &format!("has \"files\" that {problem}"), "make it a list of patterns")
+    };
+    match manifest.get("files") {
+        files if !js::truthy(files) => Ok(None),
+        Some(Value::Array(items)) => {
+            let texts = items.iter().map(|item| item.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>();
+            texts.map(Some).ok_or_else(|| unusable("are a list of something other than strings"))
+        }
+        // npm takes a string for a list of its letters.
+        Some(Value::String(text)) => Ok(Some(text.chars().map(String::from).collect())),
+        _ => Err(unusable("are no list")),
+    }
+}
+
+fn eleven(folder: &Folder, listed: &[String]) -> Result<Named, PackageError> {
+    let mut named = Named::default();
+    let mut lines = vec!["*".to_owned()];
+    for file in listed {
+        let mut file = file.strip_prefix('.').filter(|rest| rest.starts_with('/')).unwrap_or(file).to_owned();
+        if file.ends_with("/*") {
+            file.push('*');
+        }
+        let place = js::segments(file.trim_start_matches('!')).join("/");
+        match folder.find(&place) {
+            // No file has a slash behind it.
+            Found::File(_) if file.ends_with('/') => lines.push(format!("!{file}")),
+            Found::File(_) => {
+                named.strict.push(format!("!{file}"));
+                named.required.push(file.strip_prefix('/').unwrap_or(&file).to_owned());
+            }
+            Found::Folder => {
+                lines.push(format!("!{file}"));
+                lines.push(format!("!{file}/**"));
+            }
+            Found::Nothing => lines.push(format!("!{file}")),
+            Found::Symlink => {}
+        }
+    }
+    // Of two that name the same file the earlier one is asked last.
+    named.strict.reverse();
+    named.rules = compiled(folder, lines.iter().map(String::as_str))?;
+    Ok(named)
+}
+
+fn twelve(folder: &Folder, listed: &[String]) -> Result<Named, PackageError> {
+    let files = folder.entries().iter().filter(|entry| entry.kind() == EntryKind::File);
+    let files: Vec<&str> = files.map(|entry| folder.inner(entry)).collect();
+    let folders: BTreeSet<&str> =
+        files.iter().flat_map(|file| file.match_indices('/').filter_map(|(at, _)| file.get(..at))).collect();
+    let mut all = compiled(folder, ["*"])?;
+    for entry in listed {
+        let brings_back = !entry.starts_with('!');
+        let pattern = entry.trim_start_matches('!');
+        let pattern = pattern.strip_prefix("./").or_else(|| pattern.strip_prefix('/')).unwrap_or(pattern);
+        let pattern = pattern.trim_end_matches('/');
+        // Still with a slash in front it is a path of the machine.
+        if pattern.is_empty() || pattern.starts_with('/') {
+            continue;
+        }
+        let pattern = pattern.split('/').filter(|name| *name != ".").collect::<Vec<_>>().join("/");
+        let glob = Glob::new(&format!("/{pattern}"), Case::Exact)
+            .map_err(|TooManyError| too_much(folder, "package.json", &pattern))?;
+        let found = |path: &str| glob.matches_path(&format!("/{path}"), Case::Exact);
+        let sign = if brings_back { "!" } else { "" };
+        let mut paths = Paths::default();
+        // A name with signs of a pattern is read as a pattern once it is found.
+        let mut odd = Vec::new();
+        for path in folders.iter().filter(|path| found(path)) {
+            if !paths.add(path, true) {
+                odd.extend([format!("{sign}/{path}"), format!("{sign}/{path}/**")]);
+            }
+        }
+        for path in files.iter().filter(|path| found(path)) {
+            if !paths.add(path, false) {
+                odd.push(format!("{sign}/{path}"));
+            }
+        }
+        if !paths.is_empty() {
+            all.push(Rule::of_paths(paths, brings_back));
+        }
+        all.extend(compiled(folder, odd.iter().map(String::as_str))?);
+    }
+    Ok(Named { rules: all, ..Named::default() })
+}
+
+/// The files of `patchedDependencies`, which are the project's own.
+fn patches(manifest: &Map<String, Value>) -> Vec<String> {
+    let members = manifest.get("patchedDependencies").and_then(Value::as_object);
+    let paths = members.into_iter().flatten().filter_map(|(_, path)| path.as_str()).filter_map(|path| {
+        let path = path.replace('\\', "/");
+        let path = path.strip_prefix("./").or_else(|| path.strip_prefix('/')).unwrap_or(&path);
+        let path = path.trim_end_matches('/');
+        let outside = path.is_empty() || path.starts_with('/') || path.split('/').any(|name| name == "..");
+        (!outside).then(|| format!("/{path}"))
+    });
+    paths.collect()
+}
+
+/// Compiles the lines of `file`.
+pub(super) fn rules<'t>(
+    folder: &Folder,
+    file: &str,
+    lines: impl IntoIterator<Item = &'t str>,
+) -> Result<Rc<Vec<Rule>>, PackageError> {
+    Rule::list(lines).map(Rc::new).map_err(|(line, TooManyError)| too_much(folder, file, &line))
+}
+
+fn compiled<'t>(folder: &Folder, lines: impl IntoIterator<Item = &'t str>) -> Result<Vec<Rule>, PackageError> {
+    Rule::list(lines).map_err(|(line, TooManyError)| too_much(folder, "package.json", &line))
+}
+
+fn too_much(folder: &Folder, file: &str, line: &str) -> PackageError {
+    let line: String = line.chars().take(80).collect();
+    let problem = format!("has a pattern that stands for too much: {line:?}");
+    refused(&folder.outer(file), &problem, "write it as several simpler ones")
+}

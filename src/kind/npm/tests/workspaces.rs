@@ -1,0 +1,72 @@
+//! Packages of one workspace: what is published, in which order, and what their specifiers become.
+
+use super::*;
+
+fn member(name: &str, rest: &str) -> String {
+    format!(r#"{{"name":"{name}","version":"1.0.0"{rest}}}"#)
+}
+
+#[test]
+fn a_package_is_planned_after_what_it_depends_on() {
+    let zip = Zip::new()
+        .file("package.json", r#"{"private":true,"workspaces":["p/*"]}"#)
+        .file("p/a/package.json", member("a", r#","dependencies":{"c":"^1"}"#))
+        .file("p/b/package.json", member("b", r#","devDependencies":{"d":"^1"}"#))
+        .file("p/c/package.json", member("c", r#","peerDependencies":{"d":"^1"}"#))
+        .file("p/d/package.json", member("d", ""));
+    assert_eq!(names(zip, ""), "d@1.0.0 c@1.0.0 a@1.0.0 b@1.0.0");
+}
+
+#[test]
+fn packages_in_a_circle_are_published_all() {
+    let zip = Zip::new()
+        .file("package.json", r#"{"private":true,"workspaces":["p/*"]}"#)
+        .file("p/a/package.json", member("a", r#","dependencies":{"b":"workspace:*"}"#))
+        .file("p/b/package.json", member("b", r#","dependencies":{"c":"workspace:^"}"#))
+        .file("p/c/package.json", member("c", r#","dependencies":{"a":"workspace:~"}"#));
+    assert_eq!(names(zip, ""), "c@1.0.0 b@1.0.0 a@1.0.0");
+}
+
+#[test]
+fn members_of_a_pnpm_workspace_are_published() {
+    let zip = |yaml: &str| {
+        Zip::new()
+            .file("package.json", r#"{"private":true}"#)
+            .file("pnpm-workspace.yaml", yaml)
+            .file("p/a/package.json", member("a", ""))
+            .file("p/b/package.json", r#"{"name":"b","private":true}"#)
+            .file("q/package.json", member("q", ""))
+    };
+    assert_eq!(names(zip("packages:\n  - 'p/*'\n"), ""), "a@1.0.0");
+    assert!(error(zip("catalog:\n  x: ^1\n"), "").contains("package.json is marked private"));
+    assert!(error(zip("packages:\n  - *all\n"), "").contains("pnpm-workspace.yaml cannot be read: line 2"));
+}
+
+#[test]
+fn what_a_workspace_resolves_is_in_the_document_and_in_the_archive() {
+    let raw = "{\n \"name\": \"a\", \"version\": \"1.0.0\", \"x\": 1.0,\n \"dependencies\": \
+               {\"b\": \"workspace:^\", \"c\": \"catalog:\", \"d\": \"^4\"}\n}\n";
+    let zip = Zip::new()
+        .file("pnpm-workspace.yaml", "packages: ['*']\ncatalog:\n  c: ^3.0.0\n")
+        .file("package.json", r#"{"private":true}"#)
+        .file("a/package.json", raw)
+        .file("b/package.json", r#"{"name":"b","version":"2.0.0-rc.1+build","private":true}"#);
+    let plan = only(zip);
+    let expected = json!({"b": "^2.0.0-rc.1", "c": "^3.0.0", "d": "^4"});
+    assert_eq!(manifest(&plan)["dependencies"], expected);
+    let (mode, text) = &packed(&plan)["package/package.json"];
+    assert_eq!(*mode, 0o644);
+    assert!(text.starts_with("{\n  \"name\": \"a\",\n") && text.ends_with("}\n"), "{text}");
+    assert_eq!(serde_json::from_str::<Value>(text).unwrap()["dependencies"], expected);
+    assert_eq!(plan.warnings, Vec::<String>::new());
+    let unchanged = raw.replace("workspace:", "").replace("catalog:", "1");
+    let plan = only(Zip::new().file("package.json", &unchanged));
+    assert_eq!(packed(&plan)["package/package.json"].1, unchanged);
+}
+
+#[test]
+fn in_a_ready_archive_a_specifier_of_a_workspace_is_refused() {
+    let bytes = tgz(&[("package/package.json", &member("a", r#","dependencies":{"b":"workspace:*"}"#))]);
+    let error = error(Zip::new().file("x.tgz", bytes), "");
+    assert!(error.contains("x.tgz:package.json has b: \"workspace:*\" in its dependencies"), "{error}");
+}
