@@ -85,7 +85,7 @@ async fn a_type_that_nobody_knows() {
 async fn an_option_that_nobody_knows() {
     insta::assert_snapshot!(configured("Options", "overwrite=true").await, @r#"
     ConfigurationError
-    Options has an unknown option "overwrite"; npm knows existing, dry-run, tag.
+    Options has an unknown option "overwrite"; npm knows existing, dry-run, tag, npm-files.
     Nothing was published.
     What to do: Correct the action's configuration in the pipeline, then release the change again.
     Log: request id RUN.

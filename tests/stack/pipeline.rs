@@ -149,8 +149,9 @@ impl CodePipeline {
     pub(crate) fn artifacts(&self) -> Vec<(Method, String)> {
         let place = |(bucket, key): (String, String)| format!("/{bucket}/{key}");
         let table = self.shared.table();
-        let read = table.jobs.iter().flat_map(|job| job.spec.readable()).map(|it| (Method::GET, place(it)));
-        let written = table.jobs.iter().flat_map(|job| job.spec.writable()).map(|it| (Method::PUT, place(it)));
+        let jobs = || table.jobs.iter().chain(&table.forgotten);
+        let read = jobs().flat_map(|job| job.spec.readable()).map(|it| (Method::GET, place(it)));
+        let written = jobs().flat_map(|job| job.spec.writable()).map(|it| (Method::PUT, place(it)));
         read.chain(written).collect()
     }
 
@@ -168,7 +169,9 @@ impl CodePipeline {
 
     /// Removes the job: for the API it never was.
     pub(crate) fn forget(&self, id: &JobId) {
-        self.shared.table().jobs.retain(|job| job.id != *id);
+        let mut table = self.shared.table();
+        let forgotten: Vec<_> = table.jobs.extract_if(.., |job| job.id == *id).collect();
+        table.forgotten.extend(forgotten);
     }
 
     /// Allows that this job stays unanswered.

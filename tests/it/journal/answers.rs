@@ -176,7 +176,7 @@ async fn another_job_that_the_question_about_a_claim_brings_is_not_lost() {
         stack.pipeline.configure(|settings| settings.switches.early_result = early_result);
         // It is first in the queue, and the only one that a poll for one job brings.
         let other = stack.pipeline.queue(stack.action(package("left", "1.0.0")));
-        let job = stack.pipeline.queue(stack.action(package("left", "1.0.1")));
+        let job = stack.pipeline.queue(stack.action(package("right", "1.0.0")));
         let dead = scene::other_worker(&stack);
         let polled = scene::poll(&dead).await;
         let (_, nonce) = polled.iter().find(|(id, _)| id == job.as_str()).unwrap();

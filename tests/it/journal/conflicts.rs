@@ -74,7 +74,7 @@ async fn whatever_becomes_of_a_write_to_the_journal_the_job_is_answered_once() {
         stack.set("JOBS_IN_FLIGHT", "6");
         let mut jobs = Vec::new();
         for (number, (what, fault, times)) in troubles().into_iter().enumerate() {
-            let action = stack.action(package("left", &format!("1.0.{number}")));
+            let action = stack.action(package(&format!("left-{number}"), "1.0.0"));
             // Under this option the plan is written down before anything is sent.
             let job = stack.pipeline.queue(action.configuration("Options", "existing=fail"));
             if write == Write::TakeOver {

@@ -112,13 +112,22 @@ pub(super) struct Table {
     pub(super) settings: Settings,
     pub(super) declared: Vec<ActionType>,
     pub(super) jobs: Vec<Job>,
+    /// Jobs that CodePipeline knows nothing of any more.
+    pub(super) forgotten: Vec<Job>,
     ids: u64,
     dispatches: u64,
 }
 
 impl Table {
     pub(super) fn new(settings: Settings) -> Self {
-        Self { settings, declared: vec![ActionType::default()], jobs: Vec::new(), ids: 0, dispatches: 0 }
+        Self {
+            settings,
+            declared: vec![ActionType::default()],
+            jobs: Vec::new(),
+            forgotten: Vec::new(),
+            ids: 0,
+            dispatches: 0,
+        }
     }
 
     pub(super) fn queue(&mut self, spec: JobSpec, now: SystemTime) -> JobId {
