@@ -17,7 +17,7 @@ use futures_util::stream::{self, StreamExt as _};
 use stack::crash::{Point, Scenario, Survived, pairs, points, requests, survive};
 
 /// How many stacks run side by side: most of the time each waits for a lease to end.
-const SIDE_BY_SIDE: usize = 96;
+const SIDE_BY_SIDE: usize = 64;
 
 #[tokio::main]
 async fn main() -> ExitCode {

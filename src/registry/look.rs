@@ -67,18 +67,8 @@ pub struct Reported {
 #[derive(Debug)]
 pub(super) struct Look {
     pub(super) found: Found,
-    pub(super) told_by: Source,
     /// The version that outranks the step's.
     rival: Option<String>,
-}
-
-/// Who told what a look has brought.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Source {
-    /// The storage API, which knows the file itself.
-    Storage,
-    /// The type's listing alone: what is not in it may be there all the same, because it may lag.
-    Listing,
 }
 
 /// What one of the two sources says.
@@ -130,7 +120,7 @@ impl Registry {
         budget: &Budget,
     ) -> Result<Look, RegistryError> {
         let storage = self.look_at_storage(repository, step, budget.clone());
-        let by_storage = |found| Look { found, told_by: Source::Storage, rival: None };
+        let by_storage = |found| Look { found, rival: None };
         let Some(listing) = &step.listing else {
             return Ok(by_storage(weigh(storage.await?, None, &step.file.digests)));
         };
@@ -138,8 +128,7 @@ impl Registry {
             futures_util::future::join(storage, self.look_at_listing(step, listing, budget.clone())).await;
         match (storage, listing) {
             (Ok(storage), Ok((listing, rival))) => {
-                let told_by = if storage == Side::Found(Found::Unknown) { Source::Listing } else { Source::Storage };
-                Ok(Look { found: weigh(storage, Some(listing), &step.file.digests), told_by, rival })
+                Ok(Look { found: weigh(storage, Some(listing), &step.file.digests), rival })
             }
             // One source that knows is enough, whatever ails the other.
             (Ok(Side::Found(found @ (Found::Same(_) | Found::Other { .. }))), Err(_))

@@ -9,7 +9,7 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use super::Registry;
 use super::budget::Budget;
 use super::error::{Purpose, RegistryError, Seen};
-use super::look::{Found, Look, Source, of_deploy, sha256};
+use super::look::{Found, of_deploy, sha256};
 use super::url::RepoKey;
 use super::wire::{Again, Failed, Request, Take, Text};
 use crate::deadline::Deadline;
@@ -85,10 +85,9 @@ impl Registry {
         }
     }
 
-    /// What is there after an attempt that failed. Where an earlier one may have been stored after all, what cannot
-    /// be seen at once may be seen a little later. So it is where a listing, which may lag, is all that can be seen: the
-    /// refusal may be about a file that another attempt, or another job, stored a moment ago. Any other plain refusal
-    /// is not waited for, or every one would take seconds.
+    /// What is there after an attempt that failed. It may be the echo of a store a moment ago, by an earlier attempt or by
+    /// another job, and what cannot be seen at once may be seen a little later: a listing lags, and the storage API says
+    /// of a file that the user may not see that it is not there. A refusal that is none costs these seconds, too.
     async fn look_after(
         &self,
         repository: &RepoKey,
@@ -98,8 +97,8 @@ impl Registry {
     ) -> Result<Found, RegistryError> {
         let mut polls = self.wire.pacing.polls.into_iter();
         loop {
-            let Look { found, told_by, .. } = self.look_within(repository, step, budget).await?;
-            let may_come_yet = found == Found::Absent && (in_doubt || told_by == Source::Listing);
+            let found = self.look_within(repository, step, budget).await?.found;
+            let may_come_yet = found == Found::Absent && (in_doubt || step.listing.is_some());
             match polls.next() {
                 Some(pause) if may_come_yet => self.pause(step, pause, budget).await?,
                 _ => return Ok(found),

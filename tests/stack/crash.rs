@@ -194,6 +194,8 @@ pub(crate) async fn survive(binary: &Path, point: &Point) -> Survived {
         survived.died += usize::from(until_death(&stack, point, &jobs, &event, survived.died == 0).await);
         killer = Box::new(stack.succeed().await);
     }
+    // Where a worker was done before its hour, nobody else is to die in its place.
+    stack.traffic.spare();
     if point.recovery == Recovery::Both {
         drop(stack.succeed().await);
     }
