@@ -160,7 +160,8 @@ async fn a_token_that_artifactory_echoes_is_blanked_out_everywhere() {
         let job = stack.pipeline.queue(stack.action(package("left", "1.0.0")));
         stack.worker().await;
         let event = stack.pipeline.started_event(&job);
-        stack.lambda.invoke(event, std::time::Duration::from_secs(3)).await.unwrap();
+        // Long enough to look into a refusal, short enough to be patient with a failing server for two seconds only.
+        stack.lambda.invoke(event, std::time::Duration::from_secs(6)).await.unwrap();
         let (_, message) = failure(stack.pipeline.result(&job));
         assert_nowhere(&stack, token, &message).await;
     }
