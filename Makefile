@@ -36,7 +36,7 @@ test: $(VERDACCIO)/node_modules/.package-lock.json ## all tests: needs Rust, Nod
 
 .PHONY: npm-clients
 npm-clients: $(VERDACCIO)/node_modules/.package-lock.json $(CLIENTS)/node_modules/.package-lock.json ## install what was published with npm, pnpm, Yarn, Yarn classic and Bun, from two registries
-	cargo build --locked --quiet --bin $(NAME)
+	cargo build --locked --quiet --bin $(NAME) --example npm_clients
 	cargo run --locked --quiet --example npm_clients -- "$(TARGET)/debug/$(NAME)"
 
 # The npm registry that tests/it/verdaccio.rs publishes to, and the package managers of tests/clients.rs. npm writes the
@@ -85,7 +85,7 @@ load: ## two hundred jobs for four processes of the release binary, every event 
 
 .PHONY: crash-matrix
 crash-matrix: ## kill the function at every request of every scenario; of the pairs of deaths, every STEPth; SCENARIO=… for one alone
-	cargo build --locked --quiet --profile simulate --bin $(NAME)
+	cargo build --locked --quiet --profile simulate --bin $(NAME) --example crash_matrix
 	cargo run --locked --quiet --profile simulate --example crash_matrix -- "$(TARGET)/simulate/$(NAME)" $(or $(STEP),1) $(SCENARIO)
 
 SEEDS ?= 0..1000
