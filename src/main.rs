@@ -8,6 +8,7 @@ use codepipeline_artifactory::registry::Http;
 use codepipeline_artifactory::run::Services;
 use codepipeline_artifactory::settings::Settings;
 use codepipeline_artifactory::trigger::Trigger;
+use codepipeline_artifactory::trust::Trust;
 use codepipeline_artifactory::turns::Turns;
 use codepipeline_artifactory::worker::{Invocation, Worker};
 use codepipeline_artifactory::{aws, log};
@@ -31,11 +32,17 @@ async fn main() -> ExitCode {
 
 /// Makes everything that jobs need, and warms what can be warmed.
 async fn worker(settings: Settings) -> Result<Worker, Error> {
-    let aws = aws::configuration().await;
+    let trust = Trust::system();
+    // While everything else is made, and while the first request for work is under way.
+    let reading = trust.clone();
+    drop(tokio::task::spawn_blocking(move || reading.read()));
+    let aws = aws::configuration(trust.clone()).await;
     let secrets = Secrets::new(&aws);
-    let roots = secrets.certificates(settings.ca_certificates.as_ref()).await?;
-    let http = Http::new(roots.as_deref().map(str::as_bytes))?;
-    http.warm()?;
+    let trust = match secrets.certificates(settings.ca_certificates.as_ref()).await? {
+        Some(pem) => Trust::with_added(pem.as_bytes())?,
+        None => trust,
+    };
+    let http = Http::new(trust);
     let pipeline = CodePipeline::new(&aws);
     Ok(Worker::new(Services { settings, aws, pipeline, secrets, http, turns: Turns::default() }))
 }

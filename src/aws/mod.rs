@@ -2,7 +2,7 @@
 
 pub mod artifact;
 pub mod codepipeline;
-mod connections;
+pub mod connections;
 pub mod journal;
 mod objects;
 mod record;
@@ -17,8 +17,9 @@ use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use thiserror::Error;
 
-use self::connections::{CONNECT, Connections, READ};
+use self::connections::{Connections, READ};
 use crate::deadline::Deadline;
+use crate::trust::Trust;
 
 /// What a call is given at the very end of an invocation: enough to hand a job over.
 const SHORTEST: Duration = Duration::from_millis(50);
@@ -97,8 +98,8 @@ fn was_never_sent<E>(error: &SdkError<E, HttpResponse>) -> bool {
     };
     let outermost = failure.map(|failure| failure as &(dyn std::error::Error + 'static));
     std::iter::successors(outermost, |error| error.source())
-        .filter_map(|error| error.downcast_ref::<hyper_util::client::legacy::Error>())
-        .any(hyper_util::client::legacy::Error::is_connect)
+        .filter_map(|error| error.downcast_ref::<reqwest::Error>())
+        .any(reqwest::Error::is_connect)
 }
 
 /// Why there is no answer, from the outermost cause to the innermost.
@@ -155,14 +156,14 @@ fn bounded(text: &str) -> String {
 /// in order.
 pub fn timeouts(deadline: Deadline, whole: Duration) -> TimeoutConfig {
     let whole = whole.min(deadline.left_for_closing() * 3 / 4).max(SHORTEST);
-    TimeoutConfig::builder().connect_timeout(CONNECT).read_timeout(READ).operation_timeout(whole).build()
+    TimeoutConfig::builder().read_timeout(READ).operation_timeout(whole).build()
 }
 
 /// The process's AWS configuration: region, endpoints and credentials from where the SDK takes them.
-pub async fn configuration() -> SdkConfig {
+pub async fn configuration(trust: Trust) -> SdkConfig {
     aws_config::defaults(aws_config::BehaviorVersion::latest())
         .retry_config(RetryConfig::standard().with_max_attempts(3))
-        .http_client(Connections::new())
+        .http_client(Connections::new(trust))
         .app_name_opt()
         .load()
         .await

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use super::http::HttpError;
 pub use super::purpose::Purpose;
 use crate::archive::ArchiveError;
+use crate::client::ClientError;
 
 /// Which request it was, and what came back. Nothing secret is in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -164,7 +164,7 @@ pub enum RegistryError {
     Body(#[from] ArchiveError),
     /// The HTTP client cannot be made.
     #[error(transparent)]
-    Client(#[from] HttpError),
+    Client(#[from] ClientError),
 }
 
 /// The files that differ, as the end of a sentence.

@@ -3,20 +3,20 @@
 
 use aws_config::SdkConfig;
 use aws_sdk_codepipeline::config::{Credentials, SharedCredentialsProvider};
-use aws_smithy_http_client::tls::Provider;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use codepipeline_artifactory::answer::TickReport;
 use codepipeline_artifactory::aws::codepipeline::CodePipeline;
+use codepipeline_artifactory::aws::connections::Connections;
 use codepipeline_artifactory::aws::secret::Secrets;
 use codepipeline_artifactory::registry::Http;
 use codepipeline_artifactory::run::Services;
 use codepipeline_artifactory::settings::Settings;
 use codepipeline_artifactory::trigger::Trigger;
+use codepipeline_artifactory::trust::Trust;
 use codepipeline_artifactory::turns::Turns;
 use codepipeline_artifactory::worker::{Invocation, Worker};
 
@@ -27,20 +27,27 @@ use crate::stack::pipeline::JobResult;
 use crate::stack::s3::{FUNCTION_ACCESS_KEY_ID, FUNCTION_SECRET_ACCESS_KEY};
 use crate::stack::{DEADLINE, Stack};
 
-/// An HTTP client that panics at addresses with this text in them.
+/// The function's own HTTP client, but it panics at addresses with this text in them.
 #[derive(Debug, Clone)]
 struct Panicking {
+    at: String,
+    client: SharedHttpClient,
+}
+
+impl HttpClient for Panicking {
+    fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
+        let connector = self.client.http_connector(settings, components);
+        SharedHttpConnector::new(Connecting { at: self.at.clone(), connector })
+    }
+}
+
+#[derive(Debug)]
+struct Connecting {
     at: String,
     connector: SharedHttpConnector,
 }
 
-impl HttpClient for Panicking {
-    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
-        SharedHttpConnector::new(self.clone())
-    }
-}
-
-impl HttpConnector for Panicking {
+impl HttpConnector for Connecting {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         assert!(!request.uri().contains(&self.at), "a bug at {}", self.at);
         self.connector.call(request)
@@ -52,10 +59,9 @@ fn worker(stack: &Stack, bug: &str) -> Worker {
     let environment = stack.environment();
     let lookup = |name: &str| environment.iter().find(|(other, _)| other == name).map(|(_, value)| value.clone());
     let settings = Settings::read(lookup).unwrap();
-    let connector = aws_smithy_http_client::Connector::builder().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
-    let connector = SharedHttpConnector::new(connector.build());
+    let client = SharedHttpClient::new(Connections::new(Trust::system()));
     let aws = |url: &str| -> SdkConfig {
-        let client = Panicking { at: bug.to_owned(), connector: connector.clone() };
+        let client = Panicking { at: bug.to_owned(), client: client.clone() };
         let credentials = Credentials::new(FUNCTION_ACCESS_KEY_ID, FUNCTION_SECRET_ACCESS_KEY, None, None, "test");
         let credentials = SharedCredentialsProvider::new(credentials);
         services::configuration(url).into_builder().credentials_provider(credentials).http_client(client).build()
@@ -65,7 +71,7 @@ fn worker(stack: &Stack, bug: &str) -> Worker {
         pipeline: CodePipeline::new(&aws(&stack.pipeline.url())),
         secrets: Secrets::new(&aws(&stack.secrets.url())),
         aws: aws(&stack.s3.url()),
-        http: Http::new(None).unwrap(),
+        http: Http::new(Trust::system()),
         turns: Turns::default(),
     })
 }

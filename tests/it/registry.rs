@@ -22,6 +22,7 @@ use codepipeline_artifactory::package::{Digests, hex};
 use codepipeline_artifactory::registry::url::{Base, RepoKey, RepoPath};
 use codepipeline_artifactory::registry::{Http, Pacing, Registry, RegistryError};
 use codepipeline_artifactory::step::{Body, Content, Listing, Method, PlannedFile, Segment, Step};
+use codepipeline_artifactory::trust::Trust;
 use hyper::Method as Verb;
 use serde_json::json;
 
@@ -223,7 +224,7 @@ fn quick() -> Pacing {
 }
 
 fn http() -> Http {
-    Http::new(None).expect("no certificates are no bad ones").with_pacing(quick())
+    Http::new(Trust::system()).with_pacing(quick())
 }
 
 fn password() -> Credential {

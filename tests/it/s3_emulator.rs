@@ -7,6 +7,8 @@ use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region, retry::RetryConfi
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::ServerSideEncryption;
+use codepipeline_artifactory::aws::connections::Connections;
+use codepipeline_artifactory::trust::Trust;
 use futures_util::future::join_all;
 
 use crate::stack::http::{Fault, Traffic};
@@ -30,6 +32,7 @@ impl Fixture {
     fn client(&self, key: &str, secret: &str, token: Option<&str>) -> Client {
         let config = aws_sdk_s3::Config::builder()
             .behavior_version(BehaviorVersion::latest())
+            .http_client(Connections::new(Trust::system()))
             .region(Region::new("eu-central-1"))
             .credentials_provider(Credentials::new(key, secret, token.map(str::to_owned), None, "test"))
             .endpoint_url(self.s3.url())

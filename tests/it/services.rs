@@ -9,6 +9,8 @@ mod wire;
 
 use aws_sdk_codepipeline::config::{Credentials, Region, SharedCredentialsProvider};
 use aws_sdk_codepipeline::error::{ProvideErrorMetadata, SdkError};
+use codepipeline_artifactory::aws::connections::Connections;
+use codepipeline_artifactory::trust::Trust;
 
 /// Credentials of the function itself: signed with them, a call is the worker's own.
 pub(crate) fn function_credentials() -> Credentials {
@@ -21,6 +23,7 @@ pub(crate) fn codepipeline(url: &str, credentials: Credentials) -> aws_sdk_codep
         .behavior_version(aws_config::BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
         .endpoint_url(url)
+        .http_client(Connections::new(Trust::system()))
         .credentials_provider(credentials)
         .retry_config(aws_sdk_codepipeline::config::retry::RetryConfig::disabled())
         .build();
@@ -33,6 +36,7 @@ pub(crate) fn configuration(url: &str) -> aws_config::SdkConfig {
         .behavior_version(aws_config::BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
         .endpoint_url(url)
+        .http_client(Connections::new(Trust::system()))
         .credentials_provider(SharedCredentialsProvider::new(function_credentials()))
         .build()
 }
@@ -43,6 +47,7 @@ fn secretsmanager(url: &str, credentials: Credentials) -> aws_sdk_secretsmanager
         .behavior_version(aws_config::BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
         .endpoint_url(url)
+        .http_client(Connections::new(Trust::system()))
         .credentials_provider(credentials)
         .retry_config(aws_sdk_secretsmanager::config::retry::RetryConfig::disabled())
         .build();

@@ -70,7 +70,7 @@ async fn an_upload_that_never_arrived_is_sent_again() {
 async fn a_server_that_falls_silent_is_given_up_and_asked_again() {
     let impatient = Pacing { idle: Duration::from_millis(200), budget: Duration::from_secs(20), ..quick() };
     let server = Scripted::start().await;
-    let registry = server.with_token_and(&Http::new(None).unwrap().with_pacing(impatient)).await;
+    let registry = server.with_token_and(&Http::new(Trust::system()).with_pacing(impatient)).await;
     server.fault(Verb::PUT, UPLOAD, 1, Fault::Delay(Duration::from_mins(1)));
     server.fault(Verb::GET, STORAGE, 1, Fault::Delay(Duration::from_mins(1)));
     assert_eq!(registry.send(&repository(), &file(b"abc"), minute()).await.unwrap(), Sent::Stored);
@@ -80,7 +80,7 @@ async fn a_server_that_falls_silent_is_given_up_and_asked_again() {
 #[tokio::test]
 async fn a_server_that_asks_for_patience_gets_it_within_the_budget() {
     let server = Scripted::start().await;
-    let registry = server.with_token_and(&Http::new(None).unwrap()).await;
+    let registry = server.with_token_and(&Http::new(Trust::system())).await;
     server.answer(Verb::PUT, UPLOAD, 1, 429, &[("retry-after", "1")], "");
     let started = Stopwatch::start();
     assert_eq!(registry.send(&repository(), &file(b"abc"), minute()).await.unwrap(), Sent::Stored);

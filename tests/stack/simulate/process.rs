@@ -17,6 +17,7 @@ use codepipeline_artifactory::aws::secret::Secrets;
 use codepipeline_artifactory::registry::Http;
 use codepipeline_artifactory::run::Services;
 use codepipeline_artifactory::settings::Settings;
+use codepipeline_artifactory::trust::Trust;
 use codepipeline_artifactory::turns::Turns;
 use codepipeline_artifactory::worker::Worker;
 use http_body_util::BodyExt as _;
@@ -60,7 +61,7 @@ pub(crate) fn start(number: usize, region: &str, doors: Doors, settings: Setting
         .http_client(Straight { number, doors })
         .build();
     let secrets = Secrets::new(&aws);
-    let http = Http::new(None).expect("no certificates are added");
+    let http = Http::new(Trust::system());
     Worker::new(Services { pipeline: CodePipeline::new(&aws), secrets, http, aws, settings, turns: Turns::default() })
 }
 

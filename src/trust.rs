@@ -1,0 +1,182 @@
+//! Whom TLS connections trust: the system's root certificates and those that the stack adds. Reading the system's is
+//! most of what starting a process takes, so it is done once for all connections, beside whatever else there is to do,
+//! and only who meets a server's certificate before that waits for it.
+
+use std::fmt;
+use std::sync::{Arc, LazyLock, OnceLock};
+
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::{self, PemObject as _};
+use rustls::pki_types::{CertificateDer, ServerName, TrustAnchor, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use thiserror::Error;
+
+/// The system's root certificates (`SSL_CERT_FILE` and `SSL_CERT_DIR` name others), as far as they can be read. Those
+/// of them that no library understands are left out, as every client does.
+static SYSTEM: LazyLock<Vec<TrustAnchor<'static>>> = LazyLock::new(|| {
+    let mut store = RootCertStore::empty();
+    store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    store.roots
+});
+
+/// Certificates that were added and cannot be used.
+#[derive(Debug, Error)]
+#[error("CA_CERTIFICATES holds no certificate in PEM form that can be read")]
+pub enum TrustError {
+    /// There is none.
+    Empty,
+    /// That is no PEM.
+    Pem(#[source] pem::Error),
+    /// That is no certificate.
+    Certificate(#[source] rustls::Error),
+}
+
+/// The root certificates of a process. Cloning shares them.
+#[derive(Clone)]
+pub struct Trust(Arc<Roots>);
+
+struct Roots {
+    added: Vec<TrustAnchor<'static>>,
+    provider: Arc<CryptoProvider>,
+    /// `None` where there is no root certificate at all.
+    verifier: OnceLock<Option<Arc<WebPkiServerVerifier>>>,
+}
+
+/// The versions of HTTP that a client speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Http {
+    /// HTTP/1.1 alone.
+    One,
+    /// HTTP/2 where the server offers it, else HTTP/1.1.
+    OneOrTwo,
+}
+
+impl Trust {
+    /// The system's root certificates.
+    pub fn system() -> Self {
+        Self::of(Vec::new())
+    }
+
+    /// The system's root certificates, and those in `pem`, one or more.
+    pub fn with_added(pem: &[u8]) -> Result<Self, TrustError> {
+        let mut store = RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(pem) {
+            store.add(certificate.map_err(TrustError::Pem)?).map_err(TrustError::Certificate)?;
+        }
+        if store.is_empty() {
+            return Err(TrustError::Empty);
+        }
+        Ok(Self::of(store.roots))
+    }
+
+    fn of(added: Vec<TrustAnchor<'static>>) -> Self {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        Self(Arc::new(Roots { added, provider, verifier: OnceLock::new() }))
+    }
+
+    /// Reads the certificates now, which takes some milliseconds; whoever needs them meanwhile waits for it.
+    pub fn read(&self) {
+        let _ = self.0.verifier();
+    }
+
+    /// What a client's TLS connections go by: TLS 1.2 or 1.3, no certificate of the client's own.
+    pub fn client(&self, http: Http) -> Result<ClientConfig, rustls::Error> {
+        let verifier = Arc::clone(&self.0);
+        let mut config = ClientConfig::builder_with_provider(Arc::clone(&self.0.provider))
+            .with_safe_default_protocol_versions()?
+            .dangerous()
+            .with_custom_certificate_verifier(verifier)
+            .with_no_client_auth();
+        config.alpn_protocols = match http {
+            Http::One => vec![b"http/1.1".to_vec()],
+            Http::OneOrTwo => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+        };
+        Ok(config)
+    }
+}
+
+impl Roots {
+    fn verifier(&self) -> Option<&Arc<WebPkiServerVerifier>> {
+        let build = || {
+            let roots = RootCertStore { roots: [SYSTEM.as_slice(), &self.added].concat() };
+            let builder = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&self.provider));
+            builder.build().ok()
+        };
+        self.verifier.get_or_init(build).as_ref()
+    }
+}
+
+/// Everything is decided by rustls' own verifier, once it is there.
+impl ServerCertVerifier for Roots {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let none = || rustls::Error::General("this system has no root certificates".to_owned());
+        let verifier = self.verifier().ok_or_else(none)?;
+        verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+impl fmt::Debug for Roots {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the system's root certificates and {} more", self.added.len())
+    }
+}
+
+impl fmt::Debug for Trust {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn certificates_that_cannot_be_read_are_an_error_and_not_ignored() {
+        assert!(matches!(Trust::with_added(b""), Err(TrustError::Empty)));
+        assert!(matches!(Trust::with_added(b"not PEM"), Err(TrustError::Empty)));
+        let pem = |inside: &str| format!("-----BEGIN CERTIFICATE-----\n{inside}\n-----END CERTIFICATE-----\n");
+        assert!(matches!(Trust::with_added(pem("!!").as_bytes()), Err(TrustError::Pem(_))));
+        assert!(matches!(Trust::with_added(pem("AAAA").as_bytes()), Err(TrustError::Certificate(_))));
+    }
+
+    #[test]
+    fn nothing_is_read_before_a_certificate_is_met() {
+        let trust = Trust::system();
+        trust.client(Http::OneOrTwo).unwrap();
+        assert!(trust.0.verifier.get().is_none());
+        trust.read();
+        assert!(trust.0.verifier.get().is_some());
+    }
+}
