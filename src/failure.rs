@@ -329,7 +329,9 @@ fn sentence(text: &str) -> String {
 
 fn artifact_kind(error: &ArtifactError) -> FailureType {
     match error {
-        ArtifactError::NoPlace(_) | ArtifactError::Empty { .. } => FailureType::RevisionUnavailable,
+        ArtifactError::NoPlace(_) | ArtifactError::Empty { .. } | ArtifactError::Changed { .. } => {
+            FailureType::RevisionUnavailable
+        }
         ArtifactError::NoCredentials(_) => FailureType::SystemUnavailable,
         ArtifactError::Report(_) | ArtifactError::Spool { .. } => FailureType::JobFailed,
         ArtifactError::S3 { source, .. } => match source.meaning {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::action::ActionConfig;
+use crate::apart::apart;
 use crate::archive::source::{Leash, ReadAt};
 use crate::archive::{Archive, ArchiveError};
 use crate::aws::artifact::Artifacts;
@@ -14,7 +15,7 @@ use crate::plan::{PackagePlan, Plan};
 
 /// Fetches all input artifacts and plans what is in them. What is read of them is read on the leash.
 pub async fn plan(
-    artifacts: &mut Artifacts<'_>,
+    artifacts: &Artifacts,
     inputs: &[ArtifactLocation],
     action: &ActionConfig,
     leash: &Leash,
@@ -25,16 +26,24 @@ pub async fn plan(
     }
     let mut sources = Vec::new();
     for input in inputs {
-        let source = artifacts.fetch(input, deadline).await;
+        let source = artifacts.open(input, deadline).await;
         let source = source.map_err(|source| Failure::Input { artifact: input.name.clone(), source })?;
         sources.push((input.clone(), leash.hold(source)));
     }
-    planned(sources, action.clone()).await
+    planned(sources, action.clone()).await.map_err(|failure| cause(artifacts, failure))
+}
+
+/// What is behind a failure: an artifact of which a part could not be fetched is known to its readers as unreadable.
+pub fn cause(artifacts: &Artifacts, failure: Failure) -> Failure {
+    match artifacts.failure() {
+        Some((artifact, source)) => Failure::Input { artifact, source },
+        None => failure,
+    }
 }
 
 /// The plan, made on a thread of its own. Where that panics it is a bug of ours, and this job's failure alone.
 async fn planned(sources: Vec<(ArtifactLocation, Arc<dyn ReadAt>)>, action: ActionConfig) -> Result<Plan, Failure> {
-    let planning = tokio::task::spawn_blocking(move || {
+    let planning = apart(move || {
         let packages = packages(sources, &action)?;
         Ok(Plan::new(packages, &action.target)?)
     });

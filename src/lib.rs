@@ -3,6 +3,7 @@
 pub mod access;
 pub mod action;
 pub mod answer;
+pub mod apart;
 pub mod archive;
 pub mod aws;
 pub mod check;

@@ -119,14 +119,14 @@ pub async fn run(services: &Services, job: Job, effort: Effort, hold: &mut Hold<
         Ok(published) => Ended::Published(published),
         Err(Stop::Unfinished) => Ended::Unfinished,
         Err(Stop::Lost) => Ended::Lost,
-        Err(Stop::Failed(failure)) => Ended::Failed(Box::new(failure), run.progress),
+        Err(Stop::Failed(failure)) => Ended::Failed(Box::new(input::cause(&run.artifacts, failure)), run.progress),
     }
 }
 
 struct Run<'a> {
     services: &'a Services,
     job: Job,
-    artifacts: Artifacts<'a>,
+    artifacts: Artifacts,
     deadline: Deadline,
     progress: Progress,
     secret_was_reread: bool,
@@ -163,7 +163,7 @@ impl Run<'_> {
     /// Whatever can be had without Artifactory: the credential for it, and the plan.
     async fn prepare(&mut self, action: &ActionConfig) -> Result<(Credential, Plan), Failure> {
         let credential = self.credential(action, Freshness::Cached).await?;
-        let plan = input::plan(&mut self.artifacts, &self.job.inputs, action, &self.leash, self.deadline).await?;
+        let plan = input::plan(&self.artifacts, &self.job.inputs, action, &self.leash, self.deadline).await?;
         Ok((credential, plan))
     }
 

@@ -40,8 +40,17 @@ pub(super) struct Record {
     pub(super) counted: AtomicBool,
 }
 
-/// Lists a zip, in the order of the paths' bytes.
-pub(super) fn list(source: &Arc<dyn ReadAt>) -> Result<Vec<Record>, ArchiveError> {
+/// What a directory says.
+#[derive(Debug)]
+pub(super) struct Directory {
+    /// In the order of the paths' bytes.
+    pub(super) records: Vec<Record>,
+    /// Where the directory begins, and with it the entries' bytes end.
+    pub(super) start: u64,
+}
+
+/// Lists a zip.
+pub(super) fn list(source: &Arc<dyn ReadAt>) -> Result<Directory, ArchiveError> {
     let broken = |error: zip::result::ZipError| ArchiveError::NotAZip(format!("its directory is damaged ({error})"));
     let reader = BufReader::with_capacity(64 << 10, Cursor::new(Arc::clone(source), 0));
     let mut zip = ZipIterable::try_new(reader, Config::default()).map_err(broken)?;
@@ -85,7 +94,7 @@ pub(super) fn list(source: &Arc<dyn ReadAt>) -> Result<Vec<Record>, ArchiveError
     records.retain(|record| !record.path.is_empty());
     records.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     refuse_ambiguous(&records)?;
-    Ok(records)
+    Ok(Directory { records, start: directory.start })
 }
 
 fn too_long() -> ArchiveError {

@@ -1,9 +1,13 @@
 //! An input artifact, read in place: the zip's directory is listed once, under limits, and single entries are
 //! read when a plan needs them. Nothing is unpacked to disk under a name that the artifact chose.
 
+mod bounds;
 mod directory;
 mod entry;
+mod extents;
 pub mod likeness;
+mod magic;
+pub mod mirror;
 pub mod selection;
 pub mod source;
 pub mod spool;
@@ -13,13 +17,15 @@ mod tests;
 
 use std::fmt;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, OnceLock};
 
 use thiserror::Error;
 
-use directory::{Place, Record};
+use bounds::Bounds;
+use directory::{Directory, Place, Record};
 pub use entry::{Entry, EntryReader};
+use magic::Magic;
 pub use selection::Selection;
 use source::ReadAt;
 
@@ -97,6 +103,9 @@ struct Inner {
     name: String,
     source: Arc<dyn ReadAt>,
     records: Vec<Record>,
+    /// Where the entries' bytes end.
+    start: u64,
+    extents: OnceLock<Bounds>,
     inflated: AtomicU64,
 }
 
@@ -108,31 +117,29 @@ impl Archive {
     /// Lists the artifact called `name`. A zip is known by its first bytes; anything else that begins like a
     /// gzip is a package by itself and becomes the single entry `alone`.
     pub fn open(source: Arc<dyn ReadAt>, name: &str, alone: &str) -> Result<Self, ArchiveError> {
-        let mut magic = [0; 4];
         let unreadable = |source| ArchiveError::Read { entry: name.to_owned(), source };
-        let mut got = 0;
-        while let Some(rest) = magic.get_mut(got..).filter(|rest| !rest.is_empty()) {
-            match source.read_at(got as u64, rest).map_err(unreadable)? {
-                0 => break,
-                count => got += count,
+        let Directory { records, start } = match magic::of(&source).map_err(unreadable)? {
+            Magic::Zip => directory::list(&source)?,
+            Magic::Gzip => {
+                let (kind, size, place) = (EntryKind::File, source.size(), Place::Whole);
+                let counted = AtomicBool::new(false);
+                let whole = Record { path: alone.into(), kind, mode: None, size, place, counted };
+                Directory { records: vec![whole], start: size }
             }
-        }
-        let records = match magic {
-            [b'P', b'K', 3, 4] | [b'P', b'K', 5, 6] => directory::list(&source)?,
-            [0x1f, 0x8b, ..] => vec![Record {
-                path: alone.into(),
-                kind: EntryKind::File,
-                mode: None,
-                size: source.size(),
-                place: Place::Whole,
-                counted: AtomicBool::new(false),
-            }],
-            other => {
-                let begins = other.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ");
+            Magic::Other(begins) => {
                 return Err(ArchiveError::NotAZip(format!("{} bytes that begin with {begins}", source.size())));
             }
         };
-        Ok(Self(Arc::new(Inner { name: name.to_owned(), source, records, inflated: AtomicU64::new(0) })))
+        let extents = OnceLock::new();
+        let inner = Inner { name: name.to_owned(), source, records, start, extents, inflated: AtomicU64::new(0) };
+        Ok(Self(Arc::new(inner)))
+    }
+
+    /// Says that these entries will be read soon, so that their bytes can be on their way before.
+    pub fn expect<'e>(&self, entries: impl IntoIterator<Item = &'e Entry>) {
+        let bounds = self.0.extents.get_or_init(|| Bounds::of(&self.0.records, self.0.start));
+        let places = entries.into_iter().filter_map(|entry| self.0.records.get(entry.index));
+        self.0.source.expect(&bounds.ranges(places));
     }
 
     /// The artifact's name in the pipeline.

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,6 +18,9 @@ pub trait ReadAt: fmt::Debug + Send + Sync {
 
     /// Reads some bytes that begin at `offset`; 0 only at or past the end.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// Says that these bytes will be read soon, so that they can be on their way before.
+    fn expect(&self, _: &[Range<u64>]) {}
 }
 
 /// Bytes in memory.
@@ -103,6 +107,12 @@ impl ReadAt for Leashed {
             return Err(io::Error::other("nobody waits for it any more"));
         }
         self.source.read_at(offset, buffer)
+    }
+
+    fn expect(&self, ranges: &[Range<u64>]) {
+        if !self.ended.load(Ordering::Relaxed) {
+            self.source.expect(ranges);
+        }
     }
 }
 

@@ -29,14 +29,19 @@ pub struct Spool {
 
 /// A part of the memory for spools, given back when it is dropped.
 #[derive(Debug)]
-struct Share {
+pub(super) struct Share {
     of: &'static AtomicUsize,
     size: usize,
 }
 
 impl Share {
+    /// Nothing yet of what all spools of the process share.
+    pub(super) fn of_process() -> Self {
+        Self { of: &TAKEN, size: 0 }
+    }
+
     /// Takes more, if there is so much.
-    fn grow(&mut self, more: usize) -> bool {
+    pub(super) fn grow(&mut self, more: usize) -> bool {
         let grown = |taken: usize| taken.checked_add(more).filter(|taken| *taken <= IN_MEMORY_OF_ALL);
         let granted = self.of.fetch_update(Ordering::Relaxed, Ordering::Relaxed, grown).is_ok();
         if granted {

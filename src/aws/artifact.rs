@@ -1,7 +1,8 @@
 //! The job's artifacts in S3, reached with the job's own credentials and nothing else. Those live about 15 minutes; when
 //! they have expired, CodePipeline gives fresh ones.
 
-use std::io::Write;
+use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,14 +13,14 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::ServerSideEncryption;
 use bytes::Bytes;
 use thiserror::Error;
+use tokio::sync::Mutex;
 
 use super::codepipeline::CodePipeline;
+use super::object::{self, Failed};
 use super::{AwsError, Meaning, timeouts};
 use crate::archive::source::ReadAt;
-use crate::archive::spool::Spool;
 use crate::deadline::Deadline;
 use crate::job::{ArtifactCredentials, ArtifactLocation, Job, JobId};
-use crate::log::chain;
 
 /// How often a call is tried before S3 counts as unavailable, each time with the SDK's own retries.
 const TRIES: u32 = 3;
@@ -56,6 +57,14 @@ pub enum ArtifactError {
         #[source]
         source: AwsError,
     },
+    /// Another object is there than the one whose parts were read before.
+    #[error("the object s3://{bucket}/{key} was replaced while it was read")]
+    Changed {
+        /// Bucket.
+        bucket: String,
+        /// Key.
+        key: String,
+    },
     /// The report that goes into it.
     #[error("the report for it could not be packed")]
     Report(#[source] std::io::Error),
@@ -74,45 +83,68 @@ pub enum ArtifactError {
 
 /// The way to the objects of one job.
 #[derive(Debug)]
-pub struct Artifacts<'a> {
-    config: &'a SdkConfig,
-    pipeline: &'a CodePipeline,
-    path_style: bool,
-    job: JobId,
+pub struct Artifacts {
+    reach: Arc<Reach>,
     encryption_key: Option<String>,
-    client: Option<Client>,
+    failed: Failed,
 }
 
-impl<'a> Artifacts<'a> {
+/// What reaching them takes: the credentials of the job, and where to get fresh ones.
+pub(super) struct Reach {
+    config: SdkConfig,
+    pipeline: CodePipeline,
+    path_style: bool,
+    job: JobId,
+    client: Mutex<Option<Reached>>,
+}
+
+/// A client, and how many there were before it.
+#[derive(Debug, Clone)]
+pub(super) struct Reached {
+    client: Client,
+    number: u32,
+}
+
+impl Deref for Reached {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
+impl Artifacts {
     /// The way to this job's objects, with the credentials that came with it.
-    pub fn new(config: &'a SdkConfig, pipeline: &'a CodePipeline, job: &Job, path_style: bool) -> Self {
+    pub fn new(config: &SdkConfig, pipeline: &CodePipeline, job: &Job, path_style: bool) -> Self {
         let client = job.credentials.as_ref().map(|credentials| client(config, credentials, path_style));
-        Self { config, pipeline, path_style, job: job.id.clone(), encryption_key: job.encryption_key.clone(), client }
+        let reach = Reach {
+            config: config.clone(),
+            pipeline: pipeline.clone(),
+            path_style,
+            job: job.id.clone(),
+            client: Mutex::new(client.map(|client| Reached { client, number: 0 })),
+        };
+        Self { reach: Arc::new(reach), encryption_key: job.encryption_key.clone(), failed: Failed::default() }
     }
 
-    /// Fetches the artifact's object, into memory while it is small, else into temporary space. Whoever waits for it
-    /// ends it with the invocation; a transfer that stands still ends by itself.
-    pub async fn fetch(
-        &mut self,
+    /// Opens the artifact's object. What is read of it is fetched then; a transfer that stands still ends by itself.
+    pub async fn open(
+        &self,
         artifact: &ArtifactLocation,
         deadline: Deadline,
     ) -> Result<Arc<dyn ReadAt>, ArtifactError> {
-        let mut tried = 0;
-        loop {
-            tried += 1;
-            match get(self.client(artifact)?, artifact, deadline).await {
-                Err(ArtifactError::S3 { bucket, key, source }) if tried < TRIES => {
-                    let help = self.help(source, tried, deadline).await;
-                    help.map_err(|source| ArtifactError::S3 { bucket, key, source })?;
-                }
-                outcome => return outcome,
-            }
-        }
+        Ok(Arc::new(object::open(&self.reach, artifact, deadline, &self.failed).await?))
+    }
+
+    /// Why a part of an object that was opened could not be fetched. Those who read know it as a failure to read only.
+    /// With the artifact's name.
+    pub fn failure(&self) -> Option<(String, ArtifactError)> {
+        self.failed.take()
     }
 
     /// Stores an output artifact, encrypted as the pipeline wants it.
     pub async fn store(
-        &mut self,
+        &self,
         artifact: &ArtifactLocation,
         bytes: Bytes,
         deadline: Deadline,
@@ -121,37 +153,64 @@ impl<'a> Artifacts<'a> {
         loop {
             tried += 1;
             let key = self.encryption_key.clone();
-            match put(self.client(artifact)?, artifact, bytes.clone(), key, deadline).await {
-                Err(ArtifactError::S3 { bucket, key, source }) if tried < TRIES => {
-                    let help = self.help(source, tried, deadline).await;
+            let client = self.reach.client(artifact).await?;
+            match put(&client, artifact, bytes.clone(), key, deadline).await {
+                Err(ArtifactError::S3 { bucket, key, source }) => {
+                    let help = self.reach.help(source, tried, &client, deadline).await;
                     help.map_err(|source| ArtifactError::S3 { bucket, key, source })?;
                 }
                 outcome => return outcome,
             }
         }
     }
+}
 
-    fn client(&self, artifact: &ArtifactLocation) -> Result<&Client, ArtifactError> {
-        self.client.as_ref().ok_or_else(|| ArtifactError::NoCredentials(artifact.name.clone()))
+impl Reach {
+    /// The client to use now.
+    pub(super) async fn client(&self, artifact: &ArtifactLocation) -> Result<Reached, ArtifactError> {
+        self.client.lock().await.clone().ok_or_else(|| ArtifactError::NoCredentials(artifact.name.clone()))
     }
 
     /// Does what lets the same call do better: gets fresh credentials, or waits a little. Where nothing helps, that is
-    /// the error; of credentials that have expired, why there are no fresh ones.
-    async fn help(&mut self, error: AwsError, tried: u32, deadline: Deadline) -> Result<(), AwsError> {
+    /// the error; of credentials that have expired, why there are no fresh ones. `used` is the client that failed, so
+    /// that of several calls with the same credentials one gets fresh ones for all.
+    pub(super) async fn help(
+        &self,
+        error: AwsError,
+        tried: u32,
+        used: &Reached,
+        deadline: Deadline,
+    ) -> Result<(), AwsError> {
+        if tried >= TRIES {
+            return Err(error);
+        }
         match error.meaning {
-            Meaning::Expired => match self.pipeline.details(&self.job, deadline).await? {
-                Some(Job { credentials: Some(credentials), .. }) => {
-                    self.client = Some(client(self.config, &credentials, self.path_style));
-                    Ok(())
+            Meaning::Expired => {
+                let mut current = self.client.lock().await;
+                if current.as_ref().is_some_and(|current| current.number > used.number) {
+                    return Ok(());
                 }
-                Some(_) | None => Err(error),
-            },
+                match self.pipeline.details(&self.job, deadline).await? {
+                    Some(Job { credentials: Some(credentials), .. }) => {
+                        let client = client(&self.config, &credentials, self.path_style);
+                        *current = Some(Reached { client, number: used.number + 1 });
+                        Ok(())
+                    }
+                    Some(_) | None => Err(error),
+                }
+            }
             Meaning::Unavailable | Meaning::Throttled => {
                 tokio::time::sleep(PAUSE * tried).await;
                 Ok(())
             }
             Meaning::Denied | Meaning::NotFound | Meaning::Condition | Meaning::Invalid => Err(error),
         }
+    }
+}
+
+impl fmt::Debug for Reach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the objects of job {}", self.job)
     }
 }
 
@@ -171,36 +230,6 @@ fn client(config: &SdkConfig, credentials: &ArtifactCredentials, path_style: boo
 
 fn place(artifact: &ArtifactLocation) -> Result<(String, String), ArtifactError> {
     artifact.object.clone().ok_or_else(|| ArtifactError::NoPlace(artifact.name.clone()))
-}
-
-async fn get(
-    client: &Client,
-    artifact: &ArtifactLocation,
-    deadline: Deadline,
-) -> Result<Arc<dyn ReadAt>, ArtifactError> {
-    let (bucket, key) = place(artifact)?;
-    let failed = |source| ArtifactError::S3 { bucket: bucket.clone(), key: key.clone(), source };
-    let answer = client
-        .get_object()
-        .bucket(&bucket)
-        .key(&key)
-        .customize()
-        .config_override(Builder::new().timeout_config(timeouts(deadline, deadline.left())))
-        .send()
-        .await
-        .map_err(|error| failed(AwsError::of("GetObject", &error)))?;
-    let full = |source| ArtifactError::Spool { bucket: bucket.clone(), key: key.clone(), source };
-    let mut body = answer.body;
-    let mut spool = Spool::default();
-    while let Some(chunk) = body.next().await {
-        let chunk = chunk.map_err(|error| failed(AwsError::unusable("GetObject", &chain(&error))))?;
-        spool.write_all(&chunk).map_err(full)?;
-    }
-    let source = spool.finish().map_err(full)?;
-    if source.size() == 0 {
-        return Err(ArtifactError::Empty { bucket, key });
-    }
-    Ok(source)
 }
 
 async fn put(

@@ -4,6 +4,7 @@ pub mod artifact;
 pub mod codepipeline;
 pub mod connections;
 pub mod journal;
+mod object;
 mod objects;
 mod record;
 pub mod secret;

@@ -58,6 +58,7 @@ fn artifact_remedy(error: &ArtifactError) -> String {
         ArtifactError::NoCredentials(_) => "Retry the stage; if it happens again, check the pipeline's role and artifact store.",
         ArtifactError::NoPlace(_) => "Check that the action before this one writes the artifact.",
         ArtifactError::Empty { .. } => "Check the build's artifacts: it handed over an empty file.",
+        ArtifactError::Changed { .. } => "Release the change again.",
         ArtifactError::Report(_) => "Retry the stage.",
         ArtifactError::Spool { .. } => "Raise the stack's ephemeral storage, then retry the stage.",
         ArtifactError::S3 { source, .. } => match source.meaning {

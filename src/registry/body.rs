@@ -14,6 +14,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use thiserror::Error;
 use tokio::sync::{Notify, mpsc};
 
+use crate::apart;
 use crate::archive::ArchiveError;
 use crate::step::{self, Content, Segment};
 
@@ -57,14 +58,14 @@ pub(super) fn start(body: &step::Body, path: &str) -> (reqwest::Body, Arc<Progre
     let (sender, receiver) = mpsc::channel(WAITING);
     let stream = Stream { receiver, left: body.size(), progress: Arc::clone(&progress) };
     let (body, path, failed) = (body.clone(), path.to_owned(), Arc::clone(&progress));
-    tokio::task::spawn_blocking(move || {
+    drop(apart::begin(move || {
         // A connection that is gone ends the reading; whoever waits for the answer says why.
         let emit = |chunk| sender.blocking_send(Ok(chunk)).is_ok();
         if let Err(error) = pump(&body, &path, emit) {
             *failed.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
             let _ = sender.blocking_send(Err(SourceFailed));
         }
-    });
+    }));
     (reqwest::Body::wrap(stream), progress)
 }
 

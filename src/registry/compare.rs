@@ -14,6 +14,7 @@ use super::listing::{Arriving, Listed, Outcome, Page};
 use super::look::{Found, digest_names};
 use super::url::RepoKey;
 use super::wire::{Lost, Request, Take, Wire};
+use crate::apart::{self, apart};
 use crate::archive::likeness::{Differences, Files};
 use crate::deadline::Deadline;
 use crate::package::{Digester, Digests};
@@ -46,7 +47,7 @@ impl Registry {
         let _alone = self.comparing.lock().await;
         let (content, path) = (content.clone(), step.file.path.to_string());
         let own = content.clone();
-        let listed = tokio::task::spawn_blocking(move || Files::of(BufReader::new(open(&own)?)));
+        let listed = apart(move || Files::of(BufReader::new(open(&own)?)));
         let Ok(Ok(files)) = listed.await else {
             return Ok(as_before(theirs));
         };
@@ -146,7 +147,7 @@ impl Take for Against {
         let (sender, receiver) = mpsc::channel(4);
         let files = self.files.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
         let content = self.content.clone();
-        let comparing = tokio::task::spawn_blocking(move || differences(files, &content, Arriving::new(receiver)));
+        let comparing = apart::begin(move || differences(files, &content, Arriving::new(receiver)));
         let mut length = 0_u64;
         let mut whole = true;
         while let Some(chunk) = wire.next_chunk(&mut response, deadline).await? {
@@ -157,7 +158,7 @@ impl Take for Against {
             }
         }
         drop(sender);
-        let (digests, differences) = comparing.await.ok().unzip();
+        let (digests, differences) = comparing.await.ok().and_then(Result::ok).unzip();
         Ok(Compared { digests: digests.filter(|_| whole), differences: differences.flatten() })
     }
 }

@@ -32,6 +32,7 @@ mod npm_publish;
 mod npm_same;
 mod npm_tags;
 mod panics;
+mod parts;
 mod refusals;
 mod registry;
 mod s3_emulator;

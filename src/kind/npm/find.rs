@@ -14,6 +14,9 @@ use super::ready::Ready;
 use super::workspaces::Globs;
 use crate::archive::{Archive, Entry, EntryKind, MAX_MANIFEST, Selection};
 
+/// How many files are fetched before anybody has asked for them.
+const FEW: usize = 200;
+
 /// A package to publish.
 #[derive(Debug)]
 pub(super) enum Found {
@@ -34,6 +37,7 @@ pub(super) fn find(archive: &Archive, files: &Selection) -> Result<Vec<Found>, P
         let mut without = Vec::new();
         for entry in candidates(archive, files).filter(|entry| is_ready(archive, entry)) {
             refuse_symlink(&entry)?;
+            archive.expect([&entry]);
             match Ready::read(&entry)? {
                 Some(ready) => found.push(Found::Ready(entry, Box::new(ready))),
                 // Asked for by name, it was meant to be a package; otherwise it is somebody's data.
@@ -73,6 +77,17 @@ pub(super) fn find(archive: &Archive, files: &Selection) -> Result<Vec<Found>, P
         });
     }
     Ok(found)
+}
+
+/// The files that say what there is and what goes into a package, as far as they are few.
+pub(super) fn small(archive: &Archive) -> Vec<Entry> {
+    const TELLING: [&str; 4] = ["package.json", ".npmignore", ".gitignore", "README.md"];
+    let telling = |entry: &Entry| TELLING.contains(&js::basename(entry.path()));
+    let all = Selection::default();
+    let mut small: Vec<Entry> = candidates(archive, &all).filter(telling).collect();
+    small.sort_by_key(|entry| entry.path().matches('/').count());
+    small.truncate(FEW);
+    small
 }
 
 /// What may be looked at, in the order of the paths' bytes.

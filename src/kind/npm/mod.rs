@@ -73,6 +73,7 @@ impl Kind for Npm {
 
     fn plan(&self, archive: &Archive, target: &Target) -> Result<Vec<PackagePlan>, PackageError> {
         let generation = generation(target)?;
+        archive.expect(&find::small(archive));
         let found = find::find(archive, &target.files)?;
         let surroundings = Surroundings::new(archive);
         let plans = found.into_iter().map(|found| {
@@ -109,6 +110,7 @@ fn from_folder(
     files.dedup_by(|one, other| one.path() == other.path());
     // As pnpm does it: who installs reads the manifest that was sent, who audits reads the one in the archive.
     let rewritten = resolved.changed.then(|| manifest::written(&raw));
+    surroundings.archive().expect(&files);
     let packed = pack::pack(folder, &files, &bins, rewritten.as_deref())?;
     let inside: BTreeSet<&str> = files.iter().map(|entry| folder.inner(entry)).collect();
     let missing = promised::missing(&raw, &bins, &inside);

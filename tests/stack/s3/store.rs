@@ -171,6 +171,9 @@ impl S3 for Operations {
         let (body, content_range) = match input.range {
             None => (stored.content.clone(), None),
             Some(range) => {
+                if total == 0 {
+                    return Err(s3_error!(InvalidRange, "The requested range is not satisfiable"));
+                }
                 let range = range.check(total as u64)?;
                 let header = format!("bytes {}-{}/{total}", range.start, range.end - 1);
                 let at = |position: u64| usize::try_from(position).unwrap_or(total);
