@@ -11,10 +11,10 @@ use crate::aws::codepipeline::{Acknowledged, Answered};
 use crate::aws::journal::{Claim, Claiming, Journal, Record};
 use crate::deadline::{Deadline, Stopwatch};
 use crate::failure::{Failure, Progress};
-use crate::hold::Hold;
+use crate::hold::{Hold, Standing};
 use crate::job::{Job, JobId, Offer};
 use crate::log::chain;
-use crate::report::FailureReport;
+use crate::report::{FailureReport, SuccessReport};
 use crate::run::{Effort, Ended, Services, run};
 use crate::settings::ActionType;
 
@@ -107,20 +107,13 @@ impl<'t> Hand<'t> {
     }
 
     /// Reports how the job ended, and closes its claim; or hands it over.
-    async fn answer(&self, id: &JobId, ended: Ended, hold: Hold<'_>) -> Outcome {
+    async fn answer(&self, id: &JobId, ended: Ended, mut hold: Hold<'_>) -> Outcome {
         if self.deadline.has_passed() {
-            // Whoever comes next may own the job already, and a result asks nobody for a nonce.
-            tracing::error!("the invocation's time is over, and with it the right to answer; the next tick goes on");
-            // Written only if nobody else has it yet.
-            settled(hold.hand_over().await);
-            return Outcome::Left;
+            return too_late(hold).await;
         }
         let pipeline = &self.services.pipeline;
-        let (answered, outcome) = match ended {
-            Ended::Lost => {
-                tracing::warn!("another worker has taken the job over; it reports, not this one");
-                return Outcome::Skipped;
-            }
+        let report = match ended {
+            Ended::Lost => return lost(),
             Ended::Unfinished => {
                 tracing::info!("time is short; the next tick goes on");
                 settled(hold.hand_over_unfinished().await);
@@ -129,20 +122,38 @@ impl<'t> Hand<'t> {
             Ended::Published(published) => {
                 let report = published.report(self.run_id);
                 tracing::info!(summary = report.summary, "published");
-                (pipeline.succeed(id, &report, self.deadline).await, Outcome::Succeeded)
+                Report::Success(report)
             }
             Ended::Failed(failure, progress) => {
                 let message = failure.message(&progress, self.run_id);
                 tracing::error!(kind = %failure.kind(), "{message}");
-                let report = FailureReport::new(failure.kind(), &message, self.run_id);
-                (pipeline.fail(id, &report, self.deadline).await, Outcome::Failed)
+                Report::Failure(FailureReport::new(failure.kind(), &message, self.run_id))
+            }
+            Ended::Told(report) => {
+                tracing::warn!(kind = %report.kind, "the job has failed before, which may have been told; told again");
+                Report::Failure(report)
+            }
+        };
+        let (answered, outcome) = match &report {
+            Report::Success(report) => (pipeline.succeed(id, report, self.deadline).await, Outcome::Succeeded),
+            Report::Failure(report) => {
+                // Written down first: if its answer is lost, nobody must run the job again and publish after all.
+                match hold.tell(report).await {
+                    Ok(Standing::Ours) if self.deadline.has_passed() => return too_late(hold).await,
+                    Ok(Standing::Ours) => (pipeline.fail(id, report, self.deadline).await, Outcome::Failed),
+                    Ok(Standing::Lost) => return lost(),
+                    Err(error) => (Err(error), Outcome::Left),
+                }
             }
         };
         let outcome = match answered {
             Ok(Answered::Accepted) => outcome,
-            // It was answered before, by a predecessor that died over closing the claim.
-            Ok(Answered::NotOpen) if hold.is_confirmed() => outcome,
-            Ok(Answered::NotOpen) => Outcome::Skipped,
+            // It was answered before, by a predecessor that died over closing the claim, or its time is over: whatever
+            // it was told, it was not this.
+            Ok(Answered::NotOpen) => {
+                tracing::warn!("CodePipeline takes no result of the job (any more)");
+                Outcome::Skipped
+            }
             Err(error) => {
                 tracing::error!(error = chain(&error), "the result could not be reported; the next tick tries again");
                 settled(hold.hand_over().await);
@@ -152,6 +163,25 @@ impl<'t> Hand<'t> {
         settled(hold.close().await);
         outcome
     }
+}
+
+/// What CodePipeline is told.
+enum Report {
+    Success(SuccessReport),
+    Failure(FailureReport),
+}
+
+fn lost() -> Outcome {
+    tracing::warn!("another worker has taken the job over; it reports, not this one");
+    Outcome::Skipped
+}
+
+/// Whoever comes next may own the job already, and a result asks nobody for a nonce.
+async fn too_late(hold: Hold<'_>) -> Outcome {
+    tracing::error!("the invocation's time is over, and with it the right to answer; the next tick goes on");
+    // Written only if nobody else has it yet.
+    settled(hold.hand_over().await);
+    Outcome::Left
 }
 
 /// Logs a claim that could neither be closed nor handed over. The next tick finds it once its lease has run out.
@@ -165,6 +195,6 @@ fn published(ended: &Ended) -> Vec<String> {
     match ended {
         Ended::Published(published) => published.in_repository().map(ToString::to_string).collect(),
         Ended::Failed(_, progress) => progress.published.iter().map(ToString::to_string).collect(),
-        Ended::Unfinished | Ended::Lost => Vec::new(),
+        Ended::Told(_) | Ended::Unfinished | Ended::Lost => Vec::new(),
     }
 }

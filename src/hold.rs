@@ -3,6 +3,7 @@
 use crate::aws::AwsError;
 use crate::aws::journal::{Acknowledgement, Before, Claim, Journal, Kept, Record};
 use crate::deadline::{Deadline, Stopwatch};
+use crate::report::FailureReport;
 
 /// After so much work the journal is told how far it has come, in milliseconds: a write costs less than the work again.
 const MARK_AFTER: u64 = 5_000;
@@ -46,6 +47,11 @@ impl<'a> Hold<'a> {
         self.claim.record().acknowledgement == Acknowledgement::Confirmed
     }
 
+    /// The failure that CodePipeline may have been told of this job.
+    pub fn told(&self) -> Option<&FailureReport> {
+        self.claim.record().told.as_ref()
+    }
+
     /// Whether an earlier attempt may have sent something.
     pub fn is_resumed(&self) -> bool {
         self.claim.record().deaths() > 0 || self.plan.is_some()
@@ -82,22 +88,38 @@ impl<'a> Hold<'a> {
 
     /// Writes down how far the job has come.
     pub async fn mark(&mut self) -> Standing {
-        self.written = Stopwatch::start();
-        let (plan, done, before) = (self.plan.clone(), self.done, self.before.clone());
-        let change = |record: &mut Record| {
-            record.plan = plan;
-            record.done = done;
-            record.before = before;
-        };
-        match self.journal.update(&mut self.claim, change, self.deadline).await {
-            Ok(Kept::Ours) => Standing::Ours,
-            Ok(Kept::Lost) => Standing::Lost,
+        match self.write(|_| ()).await {
+            Ok(standing) => standing,
             Err(error) => {
                 // Nobody can take the job over before its lease ends; all that is lost is the mark.
                 tracing::warn!(error = &error as &dyn std::error::Error, "progress could not be written down");
                 Standing::Ours
             }
         }
+    }
+
+    /// Writes down the failure that CodePipeline is about to be told.
+    pub async fn tell(&mut self, report: &FailureReport) -> Result<Standing, AwsError> {
+        if self.told() == Some(report) {
+            return Ok(Standing::Ours);
+        }
+        self.write(|record| record.told = Some(report.clone())).await
+    }
+
+    /// Writes the record with what is done, and this change.
+    async fn write(&mut self, change: impl FnOnce(&mut Record)) -> Result<Standing, AwsError> {
+        self.written = Stopwatch::start();
+        let (plan, done, before) = (self.plan.clone(), self.done, self.before.clone());
+        let change = |record: &mut Record| {
+            record.plan = plan;
+            record.done = done;
+            record.before = before;
+            change(record);
+        };
+        Ok(match self.journal.update(&mut self.claim, change, self.deadline).await? {
+            Kept::Ours => Standing::Ours,
+            Kept::Lost => Standing::Lost,
+        })
     }
 
     /// Removes the claim: the job is answered, or not ours.
@@ -122,14 +144,10 @@ impl<'a> Hold<'a> {
     }
 
     async fn release(mut self, vain: impl FnOnce(u32) -> u32) -> Result<(), AwsError> {
-        let (plan, done, before) = (self.plan, self.done, self.before);
         let change = |record: &mut Record| {
             record.lease_until = 0;
             record.vain = vain(record.vain);
-            record.plan = plan;
-            record.done = done;
-            record.before = before;
         };
-        self.journal.update(&mut self.claim, change, self.deadline).await.map(drop)
+        self.write(change).await.map(drop)
     }
 }

@@ -4,7 +4,7 @@
 use std::io::{Cursor, Write};
 
 use aws_sdk_codepipeline::types::FailureType;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use zip::CompressionMethod;
 use zip::write::SimpleFileOptions;
 
@@ -85,10 +85,11 @@ pub struct SuccessReport {
     pub variables: Vec<(String, String)>,
 }
 
-/// A failure, ready to be sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A failure, ready to be sent, and as the journal keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailureReport {
     /// One of CodePipeline's six types.
+    #[serde(with = "by_name")]
     pub kind: FailureType,
     /// What a person reads.
     pub message: String,
@@ -238,6 +239,20 @@ impl FailureReport {
             message: text(&plain(&self.message), 1000),
             external_execution_id: text(&plain(&self.external_execution_id), 100),
         }
+    }
+}
+
+/// A failure's type as the API names it.
+mod by_name {
+    use aws_sdk_codepipeline::types::FailureType;
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(kind: &FailureType, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(kind.as_str())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<FailureType, D::Error> {
+        String::deserialize(from).map(|name| FailureType::from(name.as_str()))
     }
 }
 

@@ -23,7 +23,7 @@ use crate::package::{Digests, Target};
 use crate::plan::{PackagePlan, Plan};
 use crate::registry::url::RepoKey;
 use crate::registry::{Found, Http, Registry, RegistryError, Sent};
-use crate::report::{FileState, Published, PublishedFile, PublishedPackage};
+use crate::report::{FailureReport, FileState, Published, PublishedFile, PublishedPackage};
 use crate::settings::Settings;
 use crate::step::Step;
 use crate::tags;
@@ -56,6 +56,8 @@ pub enum Ended {
     Published(Published),
     /// It failed, having come so far.
     Failed(Box<Failure>, Progress),
+    /// It had failed before, and CodePipeline may have been told this.
+    Told(FailureReport),
     /// Time is short: the next tick goes on.
     Unfinished,
     /// Another worker has taken the job over.
@@ -108,6 +110,9 @@ impl Stop {
 
 /// Runs one job to its end, or until time is short.
 pub async fn run(services: &Services, job: Job, effort: Effort, hold: &mut Hold<'_>, deadline: Deadline) -> Ended {
+    if let Some(report) = hold.told() {
+        return Ended::Told(report.clone());
+    }
     let progress = Progress { uncertain: hold.is_resumed(), ..Progress::default() };
     if let Effort::GiveUp { attempts } = effort {
         return Ended::Failed(Box::new(Failure::DiedTooOften { attempts }), progress);

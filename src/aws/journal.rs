@@ -8,6 +8,7 @@ use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _};
 
 use super::objects::{Fetched, Objects};
+use super::record::MAX_RECORD;
 pub use super::record::{Acknowledgement, Before, Record};
 use super::{AwsError, Meaning};
 use crate::deadline::{Deadline, LONGEST_INVOCATION};
@@ -22,8 +23,6 @@ const READS_AT_ONCE: usize = 8;
 const PREFIX: &str = "jobs/";
 /// Where objects are moved that are no claims.
 const QUARANTINE: &str = "quarantine/";
-/// A claim is a small thing; whatever is larger is not one.
-const MAX_RECORD: u64 = 64 << 10;
 /// Largest object that is moved; a larger one stays where it is.
 const MAX_STRAY: u64 = 4 << 20;
 /// How far the clocks of S3 and of an owner may be apart.

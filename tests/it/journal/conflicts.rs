@@ -7,7 +7,7 @@ use codepipeline_artifactory::deadline::epoch_millis;
 use hyper::Method;
 use serde_json::json;
 
-use super::{aws_error, succeeded};
+use super::{aws_error, s3_error, succeeded};
 use crate::scene::{self, another_process, claim, claim_key, event, numbers, package, put_claim, stack, tick};
 use crate::stack::http::Fault;
 use crate::stack::lambda::{Invocation, Worker};
@@ -40,11 +40,6 @@ impl Write {
             Self::Close => (Method::DELETE, 0),
         }
     }
-}
-
-fn s3_error(status: u16, code: &str) -> Fault {
-    let body = format!("<Error><Code>{code}</Code><Message>no</Message></Error>");
-    Fault::Answer { status, headers: vec![("content-type".into(), "application/xml".into())], body }
 }
 
 /// What becomes of a write, and how often in a row: as often as the SDK tries where it tries again.

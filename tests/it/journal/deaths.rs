@@ -14,12 +14,19 @@ use crate::stack::pipeline::{JobId, JobResult, Switches};
 use crate::stack::{DEADLINE, REPOSITORY, Stack, artifactory, pipeline, s3};
 
 /// How long the invocations are that die: their leases must end within the test.
-const SHORT: Duration = Duration::from_millis(1_500);
+pub(super) const SHORT: Duration = Duration::from_millis(1_500);
 /// A request that is held until its sender is dead.
-const HELD: Duration = Duration::from_mins(1);
+pub(super) const HELD: Duration = Duration::from_mins(1);
 
 /// Starts an invocation with this job and kills its process when `what` has reached `service`.
-async fn dies_at(stack: &Stack, job: &JobId, service: &'static str, method: &Method, what: &str, fault: Fault) {
+pub(super) async fn dies_at(
+    stack: &Stack,
+    job: &JobId,
+    service: &'static str,
+    method: &Method,
+    what: &str,
+    fault: Fault,
+) {
     stack.traffic.fault(service, Some(method.clone()), what, 0, 1, fault);
     let worker = stack.worker().await;
     let killing = async {
@@ -32,7 +39,7 @@ async fn dies_at(stack: &Stack, job: &JobId, service: &'static str, method: &Met
 }
 
 /// Ticks until the dead worker's lease is over and somebody goes on with its job: what that tick answered.
-async fn resumed(stack: &Stack) -> Value {
+pub(super) async fn resumed(stack: &Stack) -> Value {
     loop {
         let answer = stack.lambda.invoke(event("schedule.json"), DEADLINE).await.unwrap();
         let [resumed, .., left] = numbers(&answer);
