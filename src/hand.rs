@@ -78,6 +78,11 @@ impl<'t> Hand<'t> {
         outcome
     }
 
+    /// Ends the use of a claim whose job somebody has seen since it was offered to us.
+    pub async fn let_go(&self, claim: Claim) -> Outcome {
+        let_go(Hold::new(self.journal, claim, self.deadline)).await
+    }
+
     /// Runs a job that is ours, reports it, closes its claim.
     pub fn work(self, claim: Claim, job: Job, effort: Effort) -> impl Future<Output = JobReport> + Send + 't {
         let span = tracing::error_span!(
@@ -146,22 +151,35 @@ impl<'t> Hand<'t> {
                 }
             }
         };
-        let outcome = match answered {
-            Ok(Answered::Accepted) => outcome,
-            // It was answered before, by a predecessor that died over closing the claim, or its time is over: whatever
-            // it was told, it was not this.
+        match answered {
+            Ok(Answered::Accepted) => {
+                settled(hold.close().await);
+                outcome
+            }
             Ok(Answered::NotOpen) => {
                 tracing::warn!("CodePipeline takes no result of the job (any more)");
-                Outcome::Skipped
+                let_go(hold).await
             }
             Err(error) => {
                 tracing::error!(error = chain(&error), "the result could not be reported; the next tick tries again");
                 settled(hold.hand_over().await);
-                return Outcome::Left;
+                Outcome::Left
             }
-        };
+        }
+    }
+}
+
+/// Ends the use of a claim whose job CodePipeline says is not ours to answer. A confirmed one was answered before, by a
+/// predecessor that died over closing the claim, or its time is over; whatever it was told, it was not this. One that
+/// nobody confirmed may wait for an offer: what its claim tells of the job's own work is kept for that, or the job would
+/// find it there and take it for another's.
+async fn let_go(hold: Hold<'_>) -> Outcome {
+    if hold.is_confirmed() || !hold.is_worth_keeping() {
         settled(hold.close().await);
-        outcome
+        Outcome::Skipped
+    } else {
+        settled(hold.hand_over_in_vain().await);
+        Outcome::Left
     }
 }
 

@@ -5,6 +5,8 @@ use crate::aws::journal::{Acknowledgement, Before, Claim, Journal, Kept, Record}
 use crate::deadline::{Deadline, Stopwatch};
 use crate::report::FailureReport;
 
+/// How often in a row a job's time may run out before it has come any further, or its claim may be kept in vain.
+pub const MAX_VAIN: u32 = 5;
 /// After so much work the journal is told how far it has come, in milliseconds: a write costs less than the work again.
 const MARK_AFTER: u64 = 5_000;
 
@@ -50,6 +52,12 @@ impl<'a> Hold<'a> {
     /// The failure that CodePipeline may have been told of this job.
     pub fn told(&self) -> Option<&FailureReport> {
         self.claim.record().told.as_ref()
+    }
+
+    /// Whether something is written down that would be lost with the claim.
+    pub fn is_worth_keeping(&self) -> bool {
+        let Record { plan, vain, .. } = self.claim.record();
+        plan.is_some() && *vain < MAX_VAIN
     }
 
     /// Whether an earlier attempt may have sent something.
@@ -128,26 +136,38 @@ impl<'a> Hold<'a> {
     }
 
     /// Hands the job over to the next tick, with what is done written down.
-    pub async fn hand_over(self) -> Result<(), AwsError> {
-        self.release(|vain| vain).await
+    pub async fn hand_over(mut self) -> Result<(), AwsError> {
+        self.write(release).await.map(drop)
     }
 
     /// Hands over a job whose time was too short. Of one that had the better part of an invocation and came no further
     /// it is counted how often, or it would be begun for ever.
-    pub async fn hand_over_unfinished(self) -> Result<(), AwsError> {
+    pub async fn hand_over_unfinished(mut self) -> Result<(), AwsError> {
         let (plan, done) = &self.began_with;
-        match (self.plan != *plan || self.done > *done, self.fair) {
-            (true, _) => self.release(|_| 0).await,
-            (false, true) => self.release(|vain| vain.saturating_add(1)).await,
-            (false, false) => self.release(|vain| vain).await,
-        }
-    }
-
-    async fn release(mut self, vain: impl FnOnce(u32) -> u32) -> Result<(), AwsError> {
+        let (came_further, fair) = (self.plan != *plan || self.done > *done, self.fair);
         let change = |record: &mut Record| {
-            record.lease_until = 0;
-            record.vain = vain(record.vain);
+            release(record);
+            record.vain = match (came_further, fair) {
+                (true, _) => 0,
+                (false, true) => record.vain.saturating_add(1),
+                (false, false) => record.vain,
+            };
         };
         self.write(change).await.map(drop)
     }
+
+    /// Hands over a claim whose job is not ours yet, for what it says of the job. How often is counted, and the failure
+    /// that nobody took is forgotten.
+    pub async fn hand_over_in_vain(mut self) -> Result<(), AwsError> {
+        let change = |record: &mut Record| {
+            release(record);
+            record.vain = record.vain.saturating_add(1);
+            record.told = None;
+        };
+        self.write(change).await.map(drop)
+    }
+}
+
+fn release(record: &mut Record) {
+    record.lease_until = 0;
 }

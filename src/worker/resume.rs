@@ -9,14 +9,13 @@ use crate::answer::{JobReport, Outcome};
 use crate::aws::codepipeline::Acknowledged;
 use crate::aws::journal::{Acknowledgement, Claim, Claiming, DamagedClaim, OpenClaim, Record, Survey};
 use crate::deadline::Stopwatch;
+use crate::hold::MAX_VAIN;
 use crate::job::{Job, JobId, PipelineRun};
 use crate::log::chain;
 use crate::run::Effort;
 
 /// After how many deaths a job is only looked at and then given up.
 const MAX_ATTEMPTS: u32 = 3;
-/// How often in a row its time may run out before it has come any further.
-const MAX_VAIN: u32 = 5;
 
 /// How many objects one tick moves to the quarantine.
 const STRAYS: usize = 10;
@@ -27,6 +26,8 @@ enum Taken {
     Ours,
     /// It follows from what CodePipeline does not say.
     Probably,
+    /// It was offered, and to somebody else since: it waits for its next offer, if nobody takes it.
+    Waiting,
     /// It is not, or nobody can tell yet.
     No(Outcome),
 }
@@ -167,6 +168,7 @@ impl<'t> Tick<'t> {
             Acknowledgement::Unconfirmed => match self.acknowledge_again(&record).await {
                 Taken::Ours => claim.confirmed(),
                 Taken::Probably => claim,
+                Taken::Waiting => return Err(self.hand.let_go(claim).await),
                 Taken::No(outcome) => return Err(self.hand.give_up(claim, outcome).await),
             },
         };
@@ -222,11 +224,14 @@ impl<'t> Tick<'t> {
             self.accept(&record.action_type, others);
             again = own.into_iter().next();
         }
-        // Offered again: nobody has it. Not offered: the predecessor's acknowledgement went through.
+        // Offered again: nobody has it. Not offered: the predecessor's acknowledgement went through, or the job waits
+        // where polls do not see it just now. To take the first for the second would leave it unanswered for ever; in the
+        // second case its result is refused.
         let Some(offer) = again else { return Taken::Probably };
         match pipeline.acknowledge(&record.job, &offer.nonce, deadline).await {
             Ok(Acknowledged::Ours) => Taken::Ours,
-            Ok(Acknowledged::NotOurs(_) | Acknowledged::Over(_)) => Taken::No(Outcome::Skipped),
+            Ok(Acknowledged::NotOurs(_)) => Taken::Waiting,
+            Ok(Acknowledged::Over(_)) => Taken::No(Outcome::Skipped),
             Err(error) => {
                 tracing::warn!(job.id = %record.job, error = chain(&error), "the acknowledgement failed");
                 Taken::No(Outcome::Left)

@@ -6,6 +6,7 @@ mod answers;
 mod conflicts;
 mod deaths;
 mod told;
+mod unconfirmed;
 mod versions;
 
 use std::time::Duration;
