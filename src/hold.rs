@@ -156,12 +156,16 @@ impl<'a> Hold<'a> {
         self.write(change).await.map(drop)
     }
 
-    /// Hands over a claim whose job is not ours yet, for what it says of the job. How often is counted, and the failure
-    /// that nobody took is forgotten.
+    /// Hands over a claim whose job could not be begun; how often is counted.
     pub async fn hand_over_in_vain(mut self) -> Result<(), AwsError> {
+        self.write(release_in_vain).await.map(drop)
+    }
+
+    /// Hands over a claim whose job is not ours yet, for what it says of the job; how often is counted. A failure that
+    /// CodePipeline has not taken is forgotten.
+    pub async fn hand_over_to_the_next_offer(mut self) -> Result<(), AwsError> {
         let change = |record: &mut Record| {
-            release(record);
-            record.vain = record.vain.saturating_add(1);
+            release_in_vain(record);
             record.told = None;
         };
         self.write(change).await.map(drop)
@@ -170,4 +174,9 @@ impl<'a> Hold<'a> {
 
 fn release(record: &mut Record) {
     record.lease_until = 0;
+}
+
+fn release_in_vain(record: &mut Record) {
+    release(record);
+    record.vain = record.vain.saturating_add(1);
 }

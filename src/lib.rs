@@ -9,6 +9,7 @@ pub mod check;
 pub mod credential;
 pub mod deadline;
 pub mod failure;
+pub mod guard;
 pub mod hand;
 pub mod hold;
 pub mod input;

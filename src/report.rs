@@ -212,6 +212,17 @@ impl Published {
 }
 
 impl SuccessReport {
+    /// What is told of a success whose report cannot be made: it is one all the same.
+    pub fn least(external_execution_id: &str) -> Self {
+        Self {
+            summary: "Published; what and where is in the log.".to_owned(),
+            external_execution_id: external_execution_id.to_owned(),
+            revision: "-".to_owned(),
+            change_identifier: "-".to_owned(),
+            variables: Vec::new(),
+        }
+    }
+
     /// The least that still says what happened, for an API that refuses the full report.
     #[must_use]
     pub fn smallest(&self) -> Self {
@@ -229,6 +240,15 @@ impl FailureReport {
     /// A failure within the API's limits.
     pub fn new(kind: FailureType, message: &str, external_execution_id: &str) -> Self {
         Self { kind, message: text(message, MESSAGE), external_execution_id: text(external_execution_id, IDENTIFIER) }
+    }
+
+    /// What is told of a failure whose report cannot be made.
+    pub fn panicked(external_execution_id: &str) -> Self {
+        Self {
+            kind: FailureType::JobFailed,
+            message: "The job failed, and the publisher itself failed to say why: see the log.".to_owned(),
+            external_execution_id: external_execution_id.to_owned(),
+        }
     }
 
     /// The least that still says what failed, for an API that refuses the full report.

@@ -9,6 +9,7 @@ use crate::answer::{JobReport, Outcome};
 use crate::aws::codepipeline::Acknowledged;
 use crate::aws::journal::{Acknowledgement, Claim, Claiming, DamagedClaim, OpenClaim, Record, Survey};
 use crate::deadline::Stopwatch;
+use crate::guard::{Panicked, guarded};
 use crate::hold::MAX_VAIN;
 use crate::job::{Job, JobId, PipelineRun};
 use crate::log::chain;
@@ -84,6 +85,12 @@ impl<'t> Tick<'t> {
 
     /// Takes over a claim and begins its job; `None` where there is nothing to wait for.
     pub(super) async fn resume(&mut self, claim: OpenClaim) -> Option<BoxFuture<'t, JobReport>> {
+        let (job, started) = (claim.record.job.clone(), Stopwatch::start());
+        let begun = Box::pin(guarded(self.take_over(claim))).await;
+        begun.unwrap_or_else(|Panicked| self.left(&job, started))
+    }
+
+    async fn take_over(&mut self, claim: OpenClaim) -> Option<BoxFuture<'t, JobReport>> {
         let job = claim.record.job.clone();
         let claiming = self.hand.journal.take_over(claim, self.hand.run_id, self.hand.deadline).await;
         let claim = self.taken_over(&job, claiming)?;
@@ -94,6 +101,12 @@ impl<'t> Tick<'t> {
 
     /// Takes over a claim that nobody can read. What the job is of, CodePipeline must tell.
     async fn resume_damaged(&mut self, damaged: DamagedClaim) -> Option<BoxFuture<'t, JobReport>> {
+        let (job, started) = (damaged.job.clone(), Stopwatch::start());
+        let begun = Box::pin(guarded(self.take_over_damaged(damaged))).await;
+        begun.unwrap_or_else(|Panicked| self.left(&job, started))
+    }
+
+    async fn take_over_damaged(&mut self, damaged: DamagedClaim) -> Option<BoxFuture<'t, JobReport>> {
         let (job, problem, started) = (damaged.job.clone(), damaged.problem.clone(), Stopwatch::start());
         tracing::warn!(job.id = %job, problem, "a claim cannot be read; its job is begun anew");
         let types = &self.hand.services.settings.action_types;
@@ -160,21 +173,35 @@ impl<'t> Tick<'t> {
         }
     }
 
+    /// A job that panicked before it was begun: its claim is taken over again once its lease is over.
+    fn left(&mut self, job: &JobId, started: Stopwatch) -> Option<BoxFuture<'t, JobReport>> {
+        self.report.add(JobReport::of(job, &PipelineRun::default(), Outcome::Left, started));
+        None
+    }
+
     /// Finds out whether a job that was taken over is ours to answer, and gets it with fresh credentials.
     async fn find_out(&mut self, claim: Claim, details: Option<Job>) -> Result<(Claim, Job), Outcome> {
         let record = claim.record().clone();
-        let claim = match record.acknowledgement {
-            Acknowledgement::Confirmed => claim,
-            Acknowledgement::Unconfirmed => match self.acknowledge_again(&record).await {
-                Taken::Ours => claim.confirmed(),
-                Taken::Probably => claim,
-                Taken::Waiting => return Err(self.hand.let_go(claim).await),
-                Taken::No(outcome) => return Err(self.hand.give_up(claim, outcome).await),
-            },
+        let taken = match record.acknowledgement {
+            Acknowledgement::Confirmed => Ok(Taken::Ours),
+            Acknowledgement::Unconfirmed => Box::pin(guarded(self.acknowledge_again(&record))).await,
+        };
+        let claim = match taken {
+            Ok(Taken::Ours) => claim.confirmed(),
+            Ok(Taken::Probably) => claim,
+            Ok(Taken::Waiting) => return Err(self.hand.let_go(claim).await),
+            Ok(Taken::No(outcome)) => return Err(self.hand.give_up(claim, outcome).await),
+            Err(Panicked) => return Err(self.hand.leave(claim).await),
         };
         let details = match details {
-            Some(details) => Ok(Some(details)),
-            None => self.hand.services.pipeline.details(&record.job, self.hand.deadline).await,
+            Some(details) => Ok(Ok(Some(details))),
+            None => Box::pin(guarded(self.hand.services.pipeline.details(&record.job, self.hand.deadline))).await,
+        };
+        let details = match (details, effort(record.deaths(), record.vain)) {
+            (Ok(details), _) => details,
+            // To give it up, no more is needed of it than its id.
+            (Err(Panicked), Effort::GiveUp { .. }) => Ok(Some(Job::parse(record.job.clone(), None))),
+            (Err(Panicked), _) => return Err(self.hand.leave(claim).await),
         };
         match details {
             Ok(Some(job)) => Ok((claim, job)),
