@@ -81,6 +81,15 @@ pub enum Effort {
     },
 }
 
+/// Whose work a file is that the look did not find, and that is there when it is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    /// An earlier attempt may have stored it: what is stored is not seen at once everywhere.
+    MayBeOurs,
+    /// No attempt of this job came so far.
+    Anothers,
+}
+
 /// What stops a run before its end.
 enum Stop {
     Failed(Failure),
@@ -290,7 +299,10 @@ impl Run<'_> {
                         (FileState::Repacked, *theirs)
                     }
                     (_, Mode::DryRun) => (FileState::Planned, ours()),
-                    _ => self.send_step(action, package, step, registry).await?,
+                    _ => {
+                        let whose = if hold.is_own(at, went_on_with) { Whose::MayBeOurs } else { Whose::Anothers };
+                        self.send_step(action, package, step, whose, registry).await?
+                    }
                 };
                 at += 1;
                 if hold.advance(at).await == Standing::Lost {
@@ -318,16 +330,21 @@ impl Run<'_> {
         action: &ActionConfig,
         package: &PackagePlan,
         step: &Step,
+        whose: Whose,
         registry: &Registry,
     ) -> Result<(FileState, Digests), Stop> {
         let ours = step.file.digests.clone();
         let repository = &action.target.repository;
         let sent = registry.send(repository, step, self.deadline).await;
-        match sent.map_err(|error| Stop::registry(error, Some(package)))? {
+        match (sent.map_err(|error| Stop::registry(error, Some(package)))?, whose) {
+            // Somebody was faster between the look and the write.
+            (Sent::AlreadySame | Sent::AlreadyAlike(_), Whose::Anothers) if action.existing == Existing::Fail => {
+                Err(Failure::Exists(vec![package.of.clone()]).into())
+            }
             // What was there before is left as it is.
-            Sent::AlreadySame => Ok((FileState::Skipped, ours)),
-            Sent::AlreadyAlike(theirs) => Ok((FileState::Repacked, *theirs)),
-            Sent::Stored => {
+            (Sent::AlreadySame, Whose::Anothers) => Ok((FileState::Skipped, ours)),
+            (Sent::AlreadyAlike(theirs), _) => Ok((FileState::Repacked, *theirs)),
+            (Sent::Stored, _) | (Sent::AlreadySame, Whose::MayBeOurs) => {
                 self.annotate(action, package, step, registry).await?;
                 Ok((FileState::Stored, ours))
             }

@@ -95,6 +95,25 @@ async fn what_a_dead_worker_stored_gets_its_properties_and_what_was_there_before
 }
 
 #[tokio::test]
+async fn what_a_dead_worker_stored_and_nobody_sees_yet_is_no_existing_version() {
+    let stack = stack().await;
+    let action = stack.action(package("left", "1.0.0"));
+    let action = action.configuration("Options", "existing=fail").configuration("Properties", "team=a");
+    let job = stack.pipeline.queue(action);
+    dies_at(&stack, &job, artifactory::SERVICE, &Method::PUT, "/api/storage/", Fault::Delay(HELD)).await;
+    assert_eq!(stack.stored().len(), 1);
+    let nothing = || Fault::Answer { status: 404, headers: Vec::new(), body: String::new() };
+    stack.traffic.fault(artifactory::SERVICE, Some(Method::GET), "/api/storage/", 0, 1, nothing());
+    stack.traffic.fault(artifactory::SERVICE, Some(Method::GET), "/api/npm/npm-local/left", 0, 1, nothing());
+    let _successor = another_process(&stack).await;
+    assert_eq!(numbers(&resumed(&stack).await), [1, 0, 1, 0, 0, 0]);
+    succeeded(&stack, &job);
+    assert_eq!(scene::variables(&stack.pipeline.result(&job))["SkippedCount"], "0", "its own is not skipped");
+    let properties = stack.artifactory.properties(REPOSITORY, &scene::path("left", "1.0.0"));
+    assert_eq!(properties["team"], ["a"]);
+}
+
+#[tokio::test]
 async fn a_worker_that_is_killed_after_its_answer_leaves_nothing_to_answer() {
     let stack = stack().await;
     let job = stack.pipeline.queue(stack.action(package("left", "1.0.0")));
