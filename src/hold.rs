@@ -91,19 +91,19 @@ impl<'a> Hold<'a> {
     /// Notes that so many steps are done, and writes it down where enough work was done to be worth a write.
     pub async fn advance(&mut self, done: usize) -> Standing {
         self.done = self.done.max(done);
-        if self.written.millis() < MARK_AFTER { Standing::Ours } else { self.mark().await }
+        if self.written.millis() < MARK_AFTER {
+            return Standing::Ours;
+        }
+        self.mark().await.unwrap_or_else(|error| {
+            // Nobody can take the job over before its lease ends; all that is lost is the mark.
+            tracing::warn!(error = &error as &dyn std::error::Error, "progress could not be written down");
+            Standing::Ours
+        })
     }
 
     /// Writes down how far the job has come.
-    pub async fn mark(&mut self) -> Standing {
-        match self.write(|_| ()).await {
-            Ok(standing) => standing,
-            Err(error) => {
-                // Nobody can take the job over before its lease ends; all that is lost is the mark.
-                tracing::warn!(error = &error as &dyn std::error::Error, "progress could not be written down");
-                Standing::Ours
-            }
-        }
+    pub async fn mark(&mut self) -> Result<Standing, AwsError> {
+        self.write(|_| ()).await
     }
 
     /// Writes down the failure that CodePipeline is about to be told.

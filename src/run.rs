@@ -19,6 +19,7 @@ use crate::failure::{Failure, Progress};
 use crate::hold::{Hold, Standing};
 use crate::input;
 use crate::job::Job;
+use crate::log::chain;
 use crate::package::{Digests, Target};
 use crate::plan::{PackagePlan, Plan};
 use crate::registry::url::RepoKey;
@@ -268,8 +269,18 @@ impl Run<'_> {
         // A successor must know that what it will find is our work: no reason to fail, and not without its properties.
         let must_be_known = action.existing == Existing::Fail || there.contains(&false) && plan.is_annotated();
         let must_be_known = must_be_known && action.mode == Mode::Publish && earlier == Earlier::Nothing;
-        if must_be_known && hold.mark().await == Standing::Lost {
-            return Err(Stop::Lost);
+        if must_be_known {
+            match hold.mark().await {
+                Ok(Standing::Ours) => {}
+                Ok(Standing::Lost) => return Err(Stop::Lost),
+                Err(error) => {
+                    tracing::warn!(
+                        error = chain(&error),
+                        "the plan could not be written down; nothing is sent without it"
+                    );
+                    return Err(Stop::Unfinished);
+                }
+            }
         }
 
         if action.mode == Mode::Publish {

@@ -97,6 +97,20 @@ async fn whatever_becomes_of_a_write_to_the_journal_the_job_is_answered_once() {
 }
 
 #[tokio::test]
+async fn a_plan_that_must_be_known_is_written_down_before_anything_is_sent() {
+    let stack = stack().await;
+    let action = stack.action(package("left", "1.0.0")).configuration("Options", "existing=fail");
+    let job = stack.pipeline.queue(action);
+    // All tries of one write.
+    let fails = s3_error(500, "InternalError");
+    stack.traffic.fault(s3::SERVICE, Some(Method::PUT), &claim_key(&job), 1, 9, fails);
+    assert_eq!(numbers(&tick(&stack).await), [0, 1, 0, 0, 0, 1]);
+    assert_eq!(stack.traffic.count(artifactory::SERVICE, &Method::PUT, ""), 0, "nobody would know whose work it is");
+    assert_eq!(numbers(&tick(&stack).await), [1, 0, 1, 0, 0, 0]);
+    succeeded(&stack, &job);
+}
+
+#[tokio::test]
 async fn a_job_whose_claim_is_gone_is_not_answered_by_whoever_lost_it() {
     let stack = stack().await;
     let action = stack.action(package("left", "1.0.0")).configuration("Options", "existing=fail");
