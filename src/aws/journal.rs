@@ -223,7 +223,7 @@ impl Journal {
                 Err(error) if error.meaning == Meaning::NotFound => return Ok(()),
                 Err(error) => error,
             };
-            if tried >= WRITES || !matches!(doubt.meaning, Meaning::Condition | Meaning::Unavailable) {
+            if tried >= WRITES || !may_be_done(doubt.meaning) {
                 return Err(doubt);
             }
             match self.read(&record.job, deadline).await? {
@@ -287,7 +287,7 @@ impl Journal {
                 Ok(etag) => return Ok(Claiming::Ours(Claim { record, etag })),
                 Err(error) => error,
             };
-            if !matches!(doubt.meaning, Meaning::Condition | Meaning::NotFound | Meaning::Unavailable) {
+            if doubt.meaning != Meaning::NotFound && !may_be_done(doubt.meaning) {
                 return Err(doubt);
             }
             match self.read(&record.job, deadline).await? {
@@ -333,6 +333,15 @@ enum Read {
 fn gone_at(changed_millis: u64, grace: Duration) -> u64 {
     let longest = u64::try_from((LONGEST_INVOCATION + grace).as_millis()).unwrap_or(u64::MAX);
     changed_millis.saturating_add(longest)
+}
+
+/// Whether a conditional write that failed like this may have been done all the same. Of the SDK's tries the error is the
+/// last one's: a try before it may have arrived, and its answer been lost, also where S3 was only too busy in the end.
+fn may_be_done(meaning: Meaning) -> bool {
+    match meaning {
+        Meaning::Condition | Meaning::Unavailable | Meaning::Throttled => true,
+        Meaning::Expired | Meaning::Denied | Meaning::NotFound | Meaning::Invalid => false,
+    }
 }
 
 fn key(job: &JobId) -> String {

@@ -111,6 +111,22 @@ async fn a_plan_that_must_be_known_is_written_down_before_anything_is_sent() {
 }
 
 #[tokio::test]
+async fn a_write_that_has_arrived_though_s3_is_busy_when_it_is_repeated_is_read_back() {
+    for write in [Write::First, Write::Close] {
+        let stack = stack().await;
+        let job = stack.pipeline.queue(stack.action(package("left", "1.0.0")));
+        let (method, skip) = write.request();
+        stack.traffic.fault(s3::SERVICE, Some(method.clone()), &claim_key(&job), skip, 1, Fault::DropAfter);
+        let busy = s3_error(503, "SlowDown");
+        stack.traffic.fault(s3::SERVICE, Some(method), &claim_key(&job), skip, 2, busy);
+        assert_eq!(numbers(&tick(&stack).await), [0, 1, 1, 0, 0, 0], "{write:?}");
+        succeeded(&stack, &job);
+        let logs = stack.logs().await;
+        assert!(!logs.contains("could not be"), "{write:?}: it is no trouble: {logs}");
+    }
+}
+
+#[tokio::test]
 async fn a_job_whose_claim_is_gone_is_not_answered_by_whoever_lost_it() {
     let stack = stack().await;
     let action = stack.action(package("left", "1.0.0")).configuration("Options", "existing=fail");
