@@ -8,8 +8,8 @@ use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _};
 
 use super::objects::{Fetched, Objects};
-use super::record::MAX_RECORD;
 pub use super::record::{Acknowledgement, Before, Record};
+use super::record::{MAX_RECORD, Origin};
 use super::{AwsError, Meaning};
 use crate::deadline::{Deadline, LONGEST_INVOCATION};
 use crate::job::JobId;
@@ -154,7 +154,8 @@ impl Journal {
                     }
                 }
                 Ok(Read::Absent) => {}
-                Ok(Read::Damaged { claim, changed_millis }) => {
+                Ok(Read::Damaged { origin, .. }) if self.is_anothers(&origin, types) => {}
+                Ok(Read::Damaged { claim, changed_millis, .. }) => {
                     if gone_at(changed_millis, Duration::ZERO) <= deadline.now_millis() {
                         survey.damaged.push(claim);
                     } else {
@@ -167,6 +168,15 @@ impl Journal {
             }
         }
         Ok(survey)
+    }
+
+    /// Whether a record that cannot be read is of another account, region or action type by what it says all the same.
+    /// CodePipeline knows nothing of such a job here, and that is no reason to take its claim away.
+    fn is_anothers(&self, origin: &Origin, types: &[ActionType]) -> bool {
+        let Origin { account, region, action_type } = origin;
+        account.is_some() && *account != self.account
+            || region.as_ref().is_some_and(|region| *region != self.region)
+            || action_type.as_ref().is_some_and(|action_type| !types.contains(action_type))
     }
 
     /// Writes the first claim of a job, before its acknowledgement.
@@ -311,10 +321,17 @@ impl Journal {
         else {
             return Ok(Read::Absent);
         };
-        let record = body.ok_or_else(|| "it is too large".to_owned()).and_then(|body| Record::parse(&body, job));
+        let record = match &body {
+            Some(body) => Record::parse(body, job),
+            None => Err("it is too large".to_owned()),
+        };
         Ok(match record {
             Ok(record) => Read::Claim(OpenClaim { record, etag }, changed_millis),
-            Err(problem) => Read::Damaged { claim: DamagedClaim { job: job.clone(), problem, etag }, changed_millis },
+            Err(problem) => Read::Damaged {
+                claim: DamagedClaim { job: job.clone(), problem, etag },
+                origin: body.map(|body| Origin::parse(&body)).unwrap_or_default(),
+                changed_millis,
+            },
         })
     }
 }
@@ -324,6 +341,7 @@ enum Read {
     Claim(OpenClaim, u64),
     Damaged {
         claim: DamagedClaim,
+        origin: Origin,
         changed_millis: u64,
     },
     Absent,

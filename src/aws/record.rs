@@ -62,6 +62,27 @@ pub struct Record {
     pub told: Option<FailureReport>,
 }
 
+/// Whose a record is, as far as one tells that cannot be read: damaged, or of another format.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Origin {
+    /// As in [`Record`].
+    pub(super) account: Option<String>,
+    /// As in [`Record`].
+    pub(super) region: Option<String>,
+    /// As in [`Record`].
+    pub(super) action_type: Option<ActionType>,
+}
+
+impl Origin {
+    /// Reads member by member, whatever the rest may be.
+    pub(super) fn parse(json: &[u8]) -> Self {
+        let Ok(record) = serde_json::from_slice::<serde_json::Value>(json) else { return Self::default() };
+        let text = |name: &str| record.get(name).and_then(serde_json::Value::as_str).map(str::to_owned);
+        let action_type = record.get("action_type").and_then(|of| ActionType::deserialize(of).ok());
+        Self { account: text("account"), region: text("region"), action_type }
+    }
+}
+
 /// Which files of a plan were in the repository before the job: a bit for each, in hexadecimal, so that the largest plan
 /// fits into a record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -175,6 +196,18 @@ mod tests {
         }
         let older = Record { vain: 0, before: None, told: None, ..record };
         assert_eq!(Record::parse(json.to_string().as_bytes(), &older.job).as_deref(), Ok(&older));
+    }
+
+    #[test]
+    fn whose_a_record_is_can_be_read_of_one_that_is_of_no_use_else() {
+        let Record { account, region, action_type, .. } = record();
+        let whole = Origin { account, region: Some(region), action_type: Some(action_type) };
+        assert_eq!(Origin::parse(&serde_json::to_vec(&record()).unwrap()), whole);
+        let odd = br#"{"format":2,"account":["a"],"region":"here","action_type":{"category":"Deploy"}}"#;
+        assert_eq!(Origin::parse(odd), Origin { region: Some("here".to_owned()), ..Origin::default() });
+        for garbage in ["", "{", "null", "[]"] {
+            assert_eq!(Origin::parse(garbage.as_bytes()), Origin::default());
+        }
     }
 
     #[test]
