@@ -39,10 +39,7 @@ impl<'t> Tick<'t> {
         let types = &self.hand.services.settings.action_types;
         let survey = self.hand.journal.survey(types, self.hand.deadline).await;
         let Survey { left, damaged, strays } = survey.map_err(TickError::Journal)?;
-        // A few at a time: they are in nobody's way.
-        for stray in strays.iter().take(STRAYS) {
-            self.quarantine(stray, "it is no job's").await;
-        }
+        self.strays = strays;
         let (died, handed_over): (Vec<_>, Vec<_>) = left.into_iter().partition(|claim| claim.record.must_run_alone());
         self.handed_over = handed_over.into();
         for claim in died {
@@ -64,6 +61,19 @@ impl<'t> Tick<'t> {
             }
         }
         Ok(())
+    }
+
+    /// Moves what is no claim to the quarantine, once the jobs are done: it is in nobody's way. A few at a time, drawn by
+    /// lot, so that those that cannot be moved do not keep the rest from it.
+    pub(super) async fn clear_away(&mut self) {
+        let mut strays = std::mem::take(&mut self.strays);
+        fastrand::shuffle(&mut strays);
+        for stray in strays.iter().take(STRAYS) {
+            if !self.hand.deadline.has_room() {
+                return;
+            }
+            self.quarantine(stray, "it is no job's").await;
+        }
     }
 
     async fn quarantine(&self, key: &str, why: &str) {
