@@ -1,8 +1,5 @@
 //! One job in hand: claimed, acknowledged, run, reported, its claim closed or handed over.
 
-use std::panic::AssertUnwindSafe;
-
-use futures_util::FutureExt as _;
 use tracing::Instrument as _;
 
 use crate::answer::{JobReport, Outcome};
@@ -11,15 +8,13 @@ use crate::aws::codepipeline::{Acknowledged, Answered};
 use crate::aws::journal::{Claim, Claiming, Journal, Record};
 use crate::deadline::{Deadline, Stopwatch};
 use crate::failure::{Failure, Progress};
-use crate::hold::Hold;
-use crate::job::{Job, JobId, Offer};
+use crate::guard::{Panicked, guarded, guarded_now};
+use crate::hold::{Hold, Standing};
+use crate::job::{Job, JobId, Offer, PipelineRun};
 use crate::log::chain;
-use crate::report::FailureReport;
+use crate::report::{FailureReport, SuccessReport};
 use crate::run::{Effort, Ended, Services, run};
 use crate::settings::ActionType;
-
-#[cfg(panic = "abort")]
-compile_error!("a panic must unwind, or one job's bug takes its neighbours along: build with panic = \"unwind\"");
 
 /// How many packages the line of the log that ends a job names.
 const SHOWN: usize = 20;
@@ -40,6 +35,11 @@ pub struct Hand<'t> {
 impl<'t> Hand<'t> {
     /// Claims an offered job, acknowledges it, and works on it.
     pub async fn take(self, action_type: ActionType, offer: Offer) -> JobReport {
+        let (id, run) = (offer.job.id.clone(), offer.job.run.clone());
+        left_if_it_panics(id, run, self.claim_and_work(action_type, offer)).await
+    }
+
+    async fn claim_and_work(self, action_type: ActionType, offer: Offer) -> JobReport {
         let Offer { job, nonce } = offer;
         let (id, run) = (job.id.clone(), job.run.clone());
         let started = Stopwatch::start();
@@ -56,19 +56,22 @@ impl<'t> Hand<'t> {
                 return JobReport::of(&id, &run, Outcome::Left, started);
             }
         };
-        match self.services.pipeline.acknowledge(&id, &nonce, self.deadline).await {
-            Ok(Acknowledged::Ours) => Box::pin(self.work(claim.confirmed(), job, Effort::Publish)).await,
-            Ok(Acknowledged::NotOurs(why) | Acknowledged::Over(why)) => {
+        let acknowledging = self.services.pipeline.acknowledge(&id, &nonce, self.deadline);
+        let outcome = match Box::pin(guarded(acknowledging)).await {
+            Ok(Ok(Acknowledged::Ours)) => {
+                return Box::pin(self.work(claim.confirmed(), job, Effort::Publish)).await;
+            }
+            Ok(Ok(Acknowledged::NotOurs(why) | Acknowledged::Over(why))) => {
                 tracing::info!(job.id = %id, why, "the job is not ours");
-                let outcome = self.give_up(claim, Outcome::Skipped).await;
-                JobReport::of(&id, &run, outcome, started)
+                self.give_up(claim, Outcome::Skipped).await
             }
-            Err(error) => {
+            Ok(Err(error)) => {
                 tracing::error!(job.id = %id, error = chain(&error), "the acknowledgement failed; the next tick finds out");
-                let outcome = self.give_up(claim, Outcome::Left).await;
-                JobReport::of(&id, &run, outcome, started)
+                self.give_up(claim, Outcome::Left).await
             }
-        }
+            Err(Panicked) => self.give_up(claim, Outcome::Left).await,
+        };
+        JobReport::of(&id, &run, outcome, started)
     }
 
     /// Ends the use of a claim without an answer of ours: closed where the job is not ours, else handed over.
@@ -76,6 +79,18 @@ impl<'t> Hand<'t> {
         let hold = Hold::new(self.journal, claim, self.deadline);
         settled(if outcome == Outcome::Left { hold.hand_over().await } else { hold.close().await });
         outcome
+    }
+
+    /// Ends the use of a claim whose job somebody has seen since it was offered to us.
+    pub async fn let_go(&self, claim: Claim) -> Outcome {
+        let_go(Hold::new(self.journal, claim, self.deadline)).await
+    }
+
+    /// Hands over a claim whose job was not even begun, because of a bug of ours. How often is counted: a bug that comes
+    /// each time must not keep the pipeline waiting for ever.
+    pub async fn leave(&self, claim: Claim) -> Outcome {
+        settled(Hold::new(self.journal, claim, self.deadline).hand_over_in_vain().await);
+        Outcome::Left
     }
 
     /// Runs a job that is ours, reports it, closes its claim.
@@ -86,14 +101,15 @@ impl<'t> Hand<'t> {
             pipeline = job.run.pipeline.as_deref().unwrap_or_default(),
             execution = job.run.execution.as_deref().unwrap_or_default(),
         );
-        async move {
+        let (id, run_facts) = (job.id.clone(), job.run.clone());
+        let working = async move {
             let started = Stopwatch::start();
             let (id, run_facts) = (job.id.clone(), job.run.clone());
             let mut hold = Hold::new(self.journal, claim, self.deadline);
             let running = run(self.services, job, effort, &mut hold, self.deadline);
             // A panic is a bug of ours, but the pipeline must not hang for it.
-            let ended = Box::pin(AssertUnwindSafe(running).catch_unwind()).await;
-            let ended = ended.unwrap_or_else(|_| {
+            let ended = Box::pin(guarded(running)).await;
+            let ended = ended.unwrap_or_else(|Panicked| {
                 Ended::Failed(Box::new(Failure::Panicked), Progress { uncertain: true, ..Progress::default() })
             });
             let packages = published(&ended);
@@ -102,56 +118,121 @@ impl<'t> Hand<'t> {
             let packages = report.packages.get(..SHOWN).unwrap_or(&report.packages).join(", ");
             tracing::info!(outcome = report.outcome.name(), packages, millis = report.millis, "job ended");
             report
-        }
-        .instrument(span)
+        };
+        left_if_it_panics(id, run_facts, working).instrument(span)
     }
 
     /// Reports how the job ended, and closes its claim; or hands it over.
-    async fn answer(&self, id: &JobId, ended: Ended, hold: Hold<'_>) -> Outcome {
+    async fn answer(&self, id: &JobId, ended: Ended, mut hold: Hold<'_>) -> Outcome {
         if self.deadline.has_passed() {
-            // Whoever comes next may own the job already, and a result asks nobody for a nonce.
-            tracing::error!("the invocation's time is over, and with it the right to answer; the next tick goes on");
-            // Written only if nobody else has it yet.
-            settled(hold.hand_over().await);
-            return Outcome::Left;
+            return too_late(hold).await;
         }
         let pipeline = &self.services.pipeline;
-        let (answered, outcome) = match ended {
-            Ended::Lost => {
-                tracing::warn!("another worker has taken the job over; it reports, not this one");
-                return Outcome::Skipped;
-            }
+        let report = match ended {
+            Ended::Lost => return lost(),
             Ended::Unfinished => {
                 tracing::info!("time is short; the next tick goes on");
                 settled(hold.hand_over_unfinished().await);
                 return Outcome::Left;
             }
             Ended::Published(published) => {
-                let report = published.report(self.run_id);
+                let report = guarded_now(|| published.report(self.run_id));
+                let report = report.unwrap_or_else(|Panicked| SuccessReport::least(self.run_id));
                 tracing::info!(summary = report.summary, "published");
-                (pipeline.succeed(id, &report, self.deadline).await, Outcome::Succeeded)
+                Report::Success(report)
             }
             Ended::Failed(failure, progress) => {
-                let message = failure.message(&progress, self.run_id);
-                tracing::error!(kind = %failure.kind(), "{message}");
-                let report = FailureReport::new(failure.kind(), &message, self.run_id);
-                (pipeline.fail(id, &report, self.deadline).await, Outcome::Failed)
+                let report = guarded_now(|| {
+                    let message = failure.message(&progress, self.run_id);
+                    tracing::error!(kind = %failure.kind(), "{message}");
+                    FailureReport::new(failure.kind(), &message, self.run_id)
+                });
+                Report::Failure(report.unwrap_or_else(|Panicked| FailureReport::panicked(self.run_id)))
+            }
+            Ended::Told(report) => {
+                tracing::warn!(kind = %report.kind, "the job has failed before, which may have been told; told again");
+                Report::Failure(report)
             }
         };
-        let outcome = match answered {
-            Ok(Answered::Accepted) => outcome,
-            // It was answered before, by a predecessor that died over closing the claim.
-            Ok(Answered::NotOpen) if hold.is_confirmed() => outcome,
-            Ok(Answered::NotOpen) => Outcome::Skipped,
-            Err(error) => {
+        let (answered, outcome) = match &report {
+            Report::Success(report) => {
+                let telling = pipeline.succeed(id, report, self.deadline);
+                (Box::pin(guarded(telling)).await, Outcome::Succeeded)
+            }
+            Report::Failure(report) => {
+                // Written down first: if its answer is lost, nobody must run the job again and publish after all.
+                match hold.tell(report).await {
+                    Ok(Standing::Ours) if self.deadline.has_passed() => return too_late(hold).await,
+                    Ok(Standing::Ours) => {
+                        let telling = pipeline.fail(id, report, self.deadline);
+                        (Box::pin(guarded(telling)).await, Outcome::Failed)
+                    }
+                    Ok(Standing::Lost) => return lost(),
+                    Err(error) => (Ok(Err(error)), Outcome::Left),
+                }
+            }
+        };
+        match answered {
+            Ok(Ok(Answered::Accepted)) => {
+                settled(hold.close().await);
+                outcome
+            }
+            Ok(Ok(Answered::NotOpen)) => {
+                tracing::warn!("CodePipeline takes no result of the job (any more)");
+                let_go(hold).await
+            }
+            Ok(Err(error)) => {
                 tracing::error!(error = chain(&error), "the result could not be reported; the next tick tries again");
                 settled(hold.hand_over().await);
-                return Outcome::Left;
+                Outcome::Left
             }
-        };
-        settled(hold.close().await);
-        outcome
+            Err(Panicked) => {
+                settled(hold.hand_over().await);
+                Outcome::Left
+            }
+        }
     }
+}
+
+/// Ends the use of a claim whose job CodePipeline says is not ours to answer. A confirmed one was answered before, by a
+/// predecessor that died over closing the claim, or its time is over; whatever it was told, it was not this. One that
+/// nobody confirmed may wait for an offer: what its claim tells of the job's own work is kept for that, or the job would
+/// find it there and take it for another's.
+async fn let_go(hold: Hold<'_>) -> Outcome {
+    if hold.is_confirmed() || !hold.is_worth_keeping() {
+        settled(hold.close().await);
+        Outcome::Skipped
+    } else {
+        settled(hold.hand_over_to_the_next_offer().await);
+        Outcome::Left
+    }
+}
+
+/// Work on a job whose last guard this is: a job that panics beyond all others is left to the next tick, which takes its
+/// claim over once its lease is over.
+async fn left_if_it_panics(id: JobId, run: PipelineRun, work: impl Future<Output = JobReport>) -> JobReport {
+    let started = Stopwatch::start();
+    let ended = Box::pin(guarded(work)).await;
+    ended.unwrap_or_else(|Panicked| JobReport::of(&id, &run, Outcome::Left, started))
+}
+
+/// What CodePipeline is told.
+enum Report {
+    Success(SuccessReport),
+    Failure(FailureReport),
+}
+
+fn lost() -> Outcome {
+    tracing::warn!("another worker has taken the job over; it reports, not this one");
+    Outcome::Skipped
+}
+
+/// Whoever comes next may own the job already, and a result asks nobody for a nonce.
+async fn too_late(hold: Hold<'_>) -> Outcome {
+    tracing::error!("the invocation's time is over, and with it the right to answer; the next tick goes on");
+    // Written only if nobody else has it yet.
+    settled(hold.hand_over().await);
+    Outcome::Left
 }
 
 /// Logs a claim that could neither be closed nor handed over. The next tick finds it once its lease has run out.
@@ -165,6 +246,6 @@ fn published(ended: &Ended) -> Vec<String> {
     match ended {
         Ended::Published(published) => published.in_repository().map(ToString::to_string).collect(),
         Ended::Failed(_, progress) => progress.published.iter().map(ToString::to_string).collect(),
-        Ended::Unfinished | Ended::Lost => Vec::new(),
+        Ended::Told(_) | Ended::Unfinished | Ended::Lost => Vec::new(),
     }
 }

@@ -3,7 +3,10 @@
 use crate::aws::AwsError;
 use crate::aws::journal::{Acknowledgement, Before, Claim, Journal, Kept, Record};
 use crate::deadline::{Deadline, Stopwatch};
+use crate::report::FailureReport;
 
+/// How often in a row a job's time may run out before it has come any further, or its claim may be kept in vain.
+pub const MAX_VAIN: u32 = 5;
 /// After so much work the journal is told how far it has come, in milliseconds: a write costs less than the work again.
 const MARK_AFTER: u64 = 5_000;
 
@@ -46,6 +49,17 @@ impl<'a> Hold<'a> {
         self.claim.record().acknowledgement == Acknowledgement::Confirmed
     }
 
+    /// The failure that CodePipeline may have been told of this job.
+    pub fn told(&self) -> Option<&FailureReport> {
+        self.claim.record().told.as_ref()
+    }
+
+    /// Whether something is written down that would be lost with the claim.
+    pub fn is_worth_keeping(&self) -> bool {
+        let Record { plan, vain, .. } = self.claim.record();
+        plan.is_some() && *vain < MAX_VAIN
+    }
+
     /// Whether an earlier attempt may have sent something.
     pub fn is_resumed(&self) -> bool {
         self.claim.record().deaths() > 0 || self.plan.is_some()
@@ -77,27 +91,43 @@ impl<'a> Hold<'a> {
     /// Notes that so many steps are done, and writes it down where enough work was done to be worth a write.
     pub async fn advance(&mut self, done: usize) -> Standing {
         self.done = self.done.max(done);
-        if self.written.millis() < MARK_AFTER { Standing::Ours } else { self.mark().await }
+        if self.written.millis() < MARK_AFTER {
+            return Standing::Ours;
+        }
+        self.mark().await.unwrap_or_else(|error| {
+            // Nobody can take the job over before its lease ends; all that is lost is the mark.
+            tracing::warn!(error = &error as &dyn std::error::Error, "progress could not be written down");
+            Standing::Ours
+        })
     }
 
     /// Writes down how far the job has come.
-    pub async fn mark(&mut self) -> Standing {
+    pub async fn mark(&mut self) -> Result<Standing, AwsError> {
+        self.write(|_| ()).await
+    }
+
+    /// Writes down the failure that CodePipeline is about to be told.
+    pub async fn tell(&mut self, report: &FailureReport) -> Result<Standing, AwsError> {
+        if self.told() == Some(report) {
+            return Ok(Standing::Ours);
+        }
+        self.write(|record| record.told = Some(report.clone())).await
+    }
+
+    /// Writes the record with what is done, and this change.
+    async fn write(&mut self, change: impl FnOnce(&mut Record)) -> Result<Standing, AwsError> {
         self.written = Stopwatch::start();
         let (plan, done, before) = (self.plan.clone(), self.done, self.before.clone());
         let change = |record: &mut Record| {
             record.plan = plan;
             record.done = done;
             record.before = before;
+            change(record);
         };
-        match self.journal.update(&mut self.claim, change, self.deadline).await {
-            Ok(Kept::Ours) => Standing::Ours,
-            Ok(Kept::Lost) => Standing::Lost,
-            Err(error) => {
-                // Nobody can take the job over before its lease ends; all that is lost is the mark.
-                tracing::warn!(error = &error as &dyn std::error::Error, "progress could not be written down");
-                Standing::Ours
-            }
-        }
+        Ok(match self.journal.update(&mut self.claim, change, self.deadline).await? {
+            Kept::Ours => Standing::Ours,
+            Kept::Lost => Standing::Lost,
+        })
     }
 
     /// Removes the claim: the job is answered, or not ours.
@@ -106,30 +136,47 @@ impl<'a> Hold<'a> {
     }
 
     /// Hands the job over to the next tick, with what is done written down.
-    pub async fn hand_over(self) -> Result<(), AwsError> {
-        self.release(|vain| vain).await
+    pub async fn hand_over(mut self) -> Result<(), AwsError> {
+        self.write(release).await.map(drop)
     }
 
     /// Hands over a job whose time was too short. Of one that had the better part of an invocation and came no further
     /// it is counted how often, or it would be begun for ever.
-    pub async fn hand_over_unfinished(self) -> Result<(), AwsError> {
+    pub async fn hand_over_unfinished(mut self) -> Result<(), AwsError> {
         let (plan, done) = &self.began_with;
-        match (self.plan != *plan || self.done > *done, self.fair) {
-            (true, _) => self.release(|_| 0).await,
-            (false, true) => self.release(|vain| vain.saturating_add(1)).await,
-            (false, false) => self.release(|vain| vain).await,
-        }
+        let (came_further, fair) = (self.plan != *plan || self.done > *done, self.fair);
+        let change = |record: &mut Record| {
+            release(record);
+            record.vain = match (came_further, fair) {
+                (true, _) => 0,
+                (false, true) => record.vain.saturating_add(1),
+                (false, false) => record.vain,
+            };
+        };
+        self.write(change).await.map(drop)
     }
 
-    async fn release(mut self, vain: impl FnOnce(u32) -> u32) -> Result<(), AwsError> {
-        let (plan, done, before) = (self.plan, self.done, self.before);
-        let change = |record: &mut Record| {
-            record.lease_until = 0;
-            record.vain = vain(record.vain);
-            record.plan = plan;
-            record.done = done;
-            record.before = before;
-        };
-        self.journal.update(&mut self.claim, change, self.deadline).await.map(drop)
+    /// Hands over a claim whose job could not be begun; how often is counted.
+    pub async fn hand_over_in_vain(mut self) -> Result<(), AwsError> {
+        self.write(release_in_vain).await.map(drop)
     }
+
+    /// Hands over a claim whose job is not ours yet, for what it says of the job; how often is counted. A failure that
+    /// CodePipeline has not taken is forgotten.
+    pub async fn hand_over_to_the_next_offer(mut self) -> Result<(), AwsError> {
+        let change = |record: &mut Record| {
+            release_in_vain(record);
+            record.told = None;
+        };
+        self.write(change).await.map(drop)
+    }
+}
+
+fn release(record: &mut Record) {
+    record.lease_until = 0;
+}
+
+fn release_in_vain(record: &mut Record) {
+    release(record);
+    record.vain = record.vain.saturating_add(1);
 }

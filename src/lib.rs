@@ -11,6 +11,7 @@ pub mod client;
 pub mod credential;
 pub mod deadline;
 pub mod failure;
+pub mod guard;
 pub mod hand;
 pub mod hold;
 pub mod input;

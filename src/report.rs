@@ -4,7 +4,7 @@
 use std::io::{Cursor, Write};
 
 use aws_sdk_codepipeline::types::FailureType;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use zip::CompressionMethod;
 use zip::write::SimpleFileOptions;
 
@@ -85,10 +85,11 @@ pub struct SuccessReport {
     pub variables: Vec<(String, String)>,
 }
 
-/// A failure, ready to be sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A failure, ready to be sent, and as the journal keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailureReport {
     /// One of CodePipeline's six types.
+    #[serde(with = "by_name")]
     pub kind: FailureType,
     /// What a person reads.
     pub message: String,
@@ -211,6 +212,17 @@ impl Published {
 }
 
 impl SuccessReport {
+    /// What is told of a success whose report cannot be made: it is one all the same.
+    pub fn least(external_execution_id: &str) -> Self {
+        Self {
+            summary: "Published; what and where is in the log.".to_owned(),
+            external_execution_id: external_execution_id.to_owned(),
+            revision: "-".to_owned(),
+            change_identifier: "-".to_owned(),
+            variables: Vec::new(),
+        }
+    }
+
     /// The least that still says what happened, for an API that refuses the full report.
     #[must_use]
     pub fn smallest(&self) -> Self {
@@ -230,6 +242,15 @@ impl FailureReport {
         Self { kind, message: text(message, MESSAGE), external_execution_id: text(external_execution_id, IDENTIFIER) }
     }
 
+    /// What is told of a failure whose report cannot be made.
+    pub fn panicked(external_execution_id: &str) -> Self {
+        Self {
+            kind: FailureType::JobFailed,
+            message: "The job failed, and the publisher itself failed to say why: see the log.".to_owned(),
+            external_execution_id: external_execution_id.to_owned(),
+        }
+    }
+
     /// The least that still says what failed, for an API that refuses the full report.
     #[must_use]
     pub fn smallest(&self) -> Self {
@@ -238,6 +259,20 @@ impl FailureReport {
             message: text(&plain(&self.message), 1000),
             external_execution_id: text(&plain(&self.external_execution_id), 100),
         }
+    }
+}
+
+/// A failure's type as the API names it.
+mod by_name {
+    use aws_sdk_codepipeline::types::FailureType;
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(kind: &FailureType, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(kind.as_str())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<FailureType, D::Error> {
+        String::deserialize(from).map(|name| FailureType::from(name.as_str()))
     }
 }
 

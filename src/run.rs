@@ -19,11 +19,12 @@ use crate::failure::{Failure, Progress};
 use crate::hold::{Hold, Standing};
 use crate::input;
 use crate::job::Job;
+use crate::log::chain;
 use crate::package::{Digests, Target};
 use crate::plan::{PackagePlan, Plan};
 use crate::registry::url::RepoKey;
 use crate::registry::{Found, Http, Registry, RegistryError, Sent};
-use crate::report::{FileState, Published, PublishedFile, PublishedPackage};
+use crate::report::{FailureReport, FileState, Published, PublishedFile, PublishedPackage};
 use crate::settings::Settings;
 use crate::step::Step;
 use crate::tags;
@@ -56,6 +57,8 @@ pub enum Ended {
     Published(Published),
     /// It failed, having come so far.
     Failed(Box<Failure>, Progress),
+    /// It had failed before, and CodePipeline may have been told this.
+    Told(FailureReport),
     /// Time is short: the next tick goes on.
     Unfinished,
     /// Another worker has taken the job over.
@@ -77,6 +80,15 @@ pub enum Effort {
         /// How many.
         attempts: u32,
     },
+}
+
+/// Whose work a file is that the look did not find, and that is there when it is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    /// An earlier attempt may have stored it: what is stored is not seen at once everywhere.
+    MayBeOurs,
+    /// No attempt of this job came so far.
+    Anothers,
 }
 
 /// What stops a run before its end.
@@ -108,6 +120,9 @@ impl Stop {
 
 /// Runs one job to its end, or until time is short.
 pub async fn run(services: &Services, job: Job, effort: Effort, hold: &mut Hold<'_>, deadline: Deadline) -> Ended {
+    if let Some(report) = hold.told() {
+        return Ended::Told(report.clone());
+    }
     let progress = Progress { uncertain: hold.is_resumed(), ..Progress::default() };
     if let Effort::GiveUp { attempts } = effort {
         return Ended::Failed(Box::new(Failure::DiedTooOften { attempts }), progress);
@@ -254,8 +269,18 @@ impl Run<'_> {
         // A successor must know that what it will find is our work: no reason to fail, and not without its properties.
         let must_be_known = action.existing == Existing::Fail || there.contains(&false) && plan.is_annotated();
         let must_be_known = must_be_known && action.mode == Mode::Publish && earlier == Earlier::Nothing;
-        if must_be_known && hold.mark().await == Standing::Lost {
-            return Err(Stop::Lost);
+        if must_be_known {
+            match hold.mark().await {
+                Ok(Standing::Ours) => {}
+                Ok(Standing::Lost) => return Err(Stop::Lost),
+                Err(error) => {
+                    tracing::warn!(
+                        error = chain(&error),
+                        "the plan could not be written down; nothing is sent without it"
+                    );
+                    return Err(Stop::Unfinished);
+                }
+            }
         }
 
         if action.mode == Mode::Publish {
@@ -285,7 +310,10 @@ impl Run<'_> {
                         (FileState::Repacked, *theirs)
                     }
                     (_, Mode::DryRun) => (FileState::Planned, ours()),
-                    _ => self.send_step(action, package, step, registry).await?,
+                    _ => {
+                        let whose = if hold.is_own(at, went_on_with) { Whose::MayBeOurs } else { Whose::Anothers };
+                        self.send_step(action, package, step, whose, registry).await?
+                    }
                 };
                 at += 1;
                 if hold.advance(at).await == Standing::Lost {
@@ -313,16 +341,21 @@ impl Run<'_> {
         action: &ActionConfig,
         package: &PackagePlan,
         step: &Step,
+        whose: Whose,
         registry: &Registry,
     ) -> Result<(FileState, Digests), Stop> {
         let ours = step.file.digests.clone();
         let repository = &action.target.repository;
         let sent = registry.send(repository, step, self.deadline).await;
-        match sent.map_err(|error| Stop::registry(error, Some(package)))? {
+        match (sent.map_err(|error| Stop::registry(error, Some(package)))?, whose) {
+            // Somebody was faster between the look and the write.
+            (Sent::AlreadySame | Sent::AlreadyAlike(_), Whose::Anothers) if action.existing == Existing::Fail => {
+                Err(Failure::Exists(vec![package.of.clone()]).into())
+            }
             // What was there before is left as it is.
-            Sent::AlreadySame => Ok((FileState::Skipped, ours)),
-            Sent::AlreadyAlike(theirs) => Ok((FileState::Repacked, *theirs)),
-            Sent::Stored => {
+            (Sent::AlreadySame, Whose::Anothers) => Ok((FileState::Skipped, ours)),
+            (Sent::AlreadyAlike(theirs), _) => Ok((FileState::Repacked, *theirs)),
+            (Sent::Stored, _) | (Sent::AlreadySame, Whose::MayBeOurs) => {
                 self.annotate(action, package, step, registry).await?;
                 Ok((FileState::Stored, ours))
             }

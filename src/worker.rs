@@ -110,6 +110,7 @@ impl Worker {
             report: TickReport::default(),
             seen: BTreeSet::new(),
             handed_over: VecDeque::new(),
+            strays: Vec::new(),
             offers: VecDeque::new(),
             broken: Vec::new(),
         };
@@ -124,6 +125,8 @@ struct Tick<'t> {
     seen: BTreeSet<JobId>,
     /// Claims that earlier invocations handed over.
     handed_over: VecDeque<OpenClaim>,
+    /// Keys in the journal that are no job's.
+    strays: Vec<String>,
     offers: VecDeque<(ActionType, Offer)>,
     /// Action types that cannot be polled, and why. The others are served all the same.
     broken: Vec<(ActionType, AwsError)>,
@@ -157,6 +160,7 @@ impl<'t> Tick<'t> {
                 _ => break,
             }
         }
+        self.clear_away().await;
         match self.broken.into_iter().next() {
             None => Ok(self.report),
             Some((ActionType { provider, version, .. }, source)) => Err(TickError::Poll { provider, version, source }),

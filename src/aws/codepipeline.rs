@@ -12,6 +12,7 @@ use aws_sdk_codepipeline::types as raw;
 
 use super::{AwsError, Meaning, timeouts, was_never_sent};
 use crate::deadline::Deadline;
+use crate::guard::guarded_now;
 use crate::job::{Job, JobId, Offer};
 use crate::report::{FailureReport, SuccessReport};
 use crate::settings::ActionType;
@@ -79,7 +80,7 @@ impl CodePipeline {
             .map_err(|error| AwsError::of("PollForJobs", &error))?;
         let offers = answer.jobs.unwrap_or_default().into_iter().filter_map(|job| {
             let id = job.id.clone().unwrap_or_default();
-            let offer = Offer::parse(job);
+            let offer = guarded_now(|| Offer::parse(job)).ok().flatten();
             if offer.is_none() {
                 tracing::error!(job.id = %id, "a job came without a usable id or nonce and cannot be taken");
             }

@@ -9,6 +9,7 @@ use futures_util::stream::{self, StreamExt as _};
 
 use super::objects::{Fetched, Objects};
 pub use super::record::{Acknowledgement, Before, Record};
+use super::record::{MAX_RECORD, Origin};
 use super::{AwsError, Meaning};
 use crate::deadline::{Deadline, LONGEST_INVOCATION};
 use crate::job::JobId;
@@ -22,8 +23,6 @@ const READS_AT_ONCE: usize = 8;
 const PREFIX: &str = "jobs/";
 /// Where objects are moved that are no claims.
 const QUARANTINE: &str = "quarantine/";
-/// A claim is a small thing; whatever is larger is not one.
-const MAX_RECORD: u64 = 64 << 10;
 /// Largest object that is moved; a larger one stays where it is.
 const MAX_STRAY: u64 = 4 << 20;
 /// How far the clocks of S3 and of an owner may be apart.
@@ -155,7 +154,8 @@ impl Journal {
                     }
                 }
                 Ok(Read::Absent) => {}
-                Ok(Read::Damaged { claim, changed_millis }) => {
+                Ok(Read::Damaged { origin, .. }) if self.is_anothers(&origin, types) => {}
+                Ok(Read::Damaged { claim, changed_millis, .. }) => {
                     if gone_at(changed_millis, Duration::ZERO) <= deadline.now_millis() {
                         survey.damaged.push(claim);
                     } else {
@@ -168,6 +168,15 @@ impl Journal {
             }
         }
         Ok(survey)
+    }
+
+    /// Whether a record that cannot be read is of another account, region or action type by what it says all the same.
+    /// CodePipeline knows nothing of such a job here, and that is no reason to take its claim away.
+    fn is_anothers(&self, origin: &Origin, types: &[ActionType]) -> bool {
+        let Origin { account, region, action_type } = origin;
+        account.is_some() && *account != self.account
+            || region.as_ref().is_some_and(|region| *region != self.region)
+            || action_type.as_ref().is_some_and(|action_type| !types.contains(action_type))
     }
 
     /// Writes the first claim of a job, before its acknowledgement.
@@ -224,7 +233,7 @@ impl Journal {
                 Err(error) if error.meaning == Meaning::NotFound => return Ok(()),
                 Err(error) => error,
             };
-            if tried >= WRITES || !matches!(doubt.meaning, Meaning::Condition | Meaning::Unavailable) {
+            if tried >= WRITES || !may_be_done(doubt.meaning) {
                 return Err(doubt);
             }
             match self.read(&record.job, deadline).await? {
@@ -288,7 +297,7 @@ impl Journal {
                 Ok(etag) => return Ok(Claiming::Ours(Claim { record, etag })),
                 Err(error) => error,
             };
-            if !matches!(doubt.meaning, Meaning::Condition | Meaning::NotFound | Meaning::Unavailable) {
+            if doubt.meaning != Meaning::NotFound && !may_be_done(doubt.meaning) {
                 return Err(doubt);
             }
             match self.read(&record.job, deadline).await? {
@@ -312,10 +321,17 @@ impl Journal {
         else {
             return Ok(Read::Absent);
         };
-        let record = body.ok_or_else(|| "it is too large".to_owned()).and_then(|body| Record::parse(&body, job));
+        let record = match &body {
+            Some(body) => Record::parse(body, job),
+            None => Err("it is too large".to_owned()),
+        };
         Ok(match record {
             Ok(record) => Read::Claim(OpenClaim { record, etag }, changed_millis),
-            Err(problem) => Read::Damaged { claim: DamagedClaim { job: job.clone(), problem, etag }, changed_millis },
+            Err(problem) => Read::Damaged {
+                claim: DamagedClaim { job: job.clone(), problem, etag },
+                origin: body.map(|body| Origin::parse(&body)).unwrap_or_default(),
+                changed_millis,
+            },
         })
     }
 }
@@ -325,6 +341,7 @@ enum Read {
     Claim(OpenClaim, u64),
     Damaged {
         claim: DamagedClaim,
+        origin: Origin,
         changed_millis: u64,
     },
     Absent,
@@ -334,6 +351,15 @@ enum Read {
 fn gone_at(changed_millis: u64, grace: Duration) -> u64 {
     let longest = u64::try_from((LONGEST_INVOCATION + grace).as_millis()).unwrap_or(u64::MAX);
     changed_millis.saturating_add(longest)
+}
+
+/// Whether a conditional write that failed like this may have been done all the same. Of the SDK's tries the error is the
+/// last one's: a try before it may have arrived, and its answer been lost, also where S3 was only too busy in the end.
+fn may_be_done(meaning: Meaning) -> bool {
+    match meaning {
+        Meaning::Condition | Meaning::Unavailable | Meaning::Throttled => true,
+        Meaning::Expired | Meaning::Denied | Meaning::NotFound | Meaning::Invalid => false,
+    }
 }
 
 fn key(job: &JobId) -> String {

@@ -3,8 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::job::JobId;
+use crate::report::FailureReport;
 use crate::settings::ActionType;
 
+/// A claim is a small thing; whatever is larger is not one.
+pub(super) const MAX_RECORD: u64 = 64 << 10;
 /// The format that this version writes and reads.
 const FORMAT: u32 = 1;
 
@@ -53,6 +56,31 @@ pub struct Record {
     /// Which of the plan's files were in the repository before the job: what it finds beside them is its own work.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Before>,
+    /// The failure that CodePipeline may have been told. Whoever goes on with the job says the same and does not run it:
+    /// its cause may be gone by then, and what was told to have failed would be published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<FailureReport>,
+}
+
+/// Whose a record is, as far as one tells that cannot be read: damaged, or of another format.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Origin {
+    /// As in [`Record`].
+    pub(super) account: Option<String>,
+    /// As in [`Record`].
+    pub(super) region: Option<String>,
+    /// As in [`Record`].
+    pub(super) action_type: Option<ActionType>,
+}
+
+impl Origin {
+    /// Reads member by member, whatever the rest may be.
+    pub(super) fn parse(json: &[u8]) -> Self {
+        let Ok(record) = serde_json::from_slice::<serde_json::Value>(json) else { return Self::default() };
+        let text = |name: &str| record.get(name).and_then(serde_json::Value::as_str).map(str::to_owned);
+        let action_type = record.get("action_type").and_then(|of| ActionType::deserialize(of).ok());
+        Self { account: text("account"), region: text("region"), action_type }
+    }
 }
 
 /// Which files of a plan were in the repository before the job: a bit for each, in hexadecimal, so that the largest plan
@@ -93,6 +121,7 @@ impl Record {
             plan: None,
             done: 0,
             before: None,
+            told: None,
         }
     }
 
@@ -131,6 +160,8 @@ fn is_zero(number: &u32) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_codepipeline::types::FailureType;
+
     use super::*;
 
     fn record() -> Record {
@@ -154,15 +185,43 @@ mod tests {
 
     #[test]
     fn a_newer_versions_additions_are_passed_over_and_an_older_versions_gaps_are_filled() {
-        let record = Record { vain: 2, before: Some(Before::of(&[true])), ..record() };
+        let told = FailureReport::new(FailureType::SystemUnavailable, "Artifactory failed.", "run");
+        let record = Record { vain: 2, before: Some(Before::of(&[true])), told: Some(told), ..record() };
         let mut json = serde_json::to_value(&record).unwrap();
         json["colour"] = "blue".into();
+        assert_eq!(json["told"]["kind"], "SystemUnavailable");
         assert_eq!(Record::parse(json.to_string().as_bytes(), &record.job).as_deref(), Ok(&record));
-        for member in ["vain", "before", "colour"] {
+        for member in ["vain", "before", "told", "colour"] {
             json.as_object_mut().unwrap().remove(member);
         }
-        let older = Record { vain: 0, before: None, ..record };
+        let older = Record { vain: 0, before: None, told: None, ..record };
         assert_eq!(Record::parse(json.to_string().as_bytes(), &older.job).as_deref(), Ok(&older));
+    }
+
+    #[test]
+    fn whose_a_record_is_can_be_read_of_one_that_is_of_no_use_else() {
+        let Record { account, region, action_type, .. } = record();
+        let whole = Origin { account, region: Some(region), action_type: Some(action_type) };
+        assert_eq!(Origin::parse(&serde_json::to_vec(&record()).unwrap()), whole);
+        let odd = br#"{"format":2,"account":["a"],"region":"here","action_type":{"category":"Deploy"}}"#;
+        assert_eq!(Origin::parse(odd), Origin { region: Some("here".to_owned()), ..Origin::default() });
+        for garbage in ["", "{", "null", "[]"] {
+            assert_eq!(Origin::parse(garbage.as_bytes()), Origin::default());
+        }
+    }
+
+    #[test]
+    fn the_largest_record_is_not_too_large_to_be_read() {
+        let longest = |letter: &str| {
+            let text = letter.repeat(10_000);
+            let told = FailureReport::new(FailureType::JobFailed, &text, &text);
+            let before = Before::of(&vec![true; 100_000]);
+            let record = Record { before: Some(before), told: Some(told), ..record() };
+            serde_json::to_vec(&record).unwrap().len() as u64
+        };
+        for letter in ["a", "\"", "\n", "€", "😀"] {
+            assert!(longest(letter) < MAX_RECORD, "{letter:?}: {}", longest(letter));
+        }
     }
 
     #[test]

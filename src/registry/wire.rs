@@ -211,7 +211,9 @@ impl Wire {
         self.within(deadline, self.pacing.idle, sent.send()).await?.map_err(lost)
     }
 
-    /// Sends a step's body, once.
+    /// Sends a step's body, once. It is begun for as long as there is any time, however large it is: how fast it will go
+    /// nobody knows, and with the time that a large one lacks nothing else could be done. One that is under way when time
+    /// is over is dropped, and whether it has arrived all the same is what the next tick looks for before it sends it again.
     pub(super) async fn deliver(
         &self,
         request: &Request<'_>,

@@ -9,14 +9,14 @@ use crate::answer::{JobReport, Outcome};
 use crate::aws::codepipeline::Acknowledged;
 use crate::aws::journal::{Acknowledgement, Claim, Claiming, DamagedClaim, OpenClaim, Record, Survey};
 use crate::deadline::Stopwatch;
+use crate::guard::{Panicked, guarded};
+use crate::hold::MAX_VAIN;
 use crate::job::{Job, JobId, PipelineRun};
 use crate::log::chain;
 use crate::run::Effort;
 
 /// After how many deaths a job is only looked at and then given up.
 const MAX_ATTEMPTS: u32 = 3;
-/// How often in a row its time may run out before it has come any further.
-const MAX_VAIN: u32 = 5;
 
 /// How many objects one tick moves to the quarantine.
 const STRAYS: usize = 10;
@@ -27,6 +27,8 @@ enum Taken {
     Ours,
     /// It follows from what CodePipeline does not say.
     Probably,
+    /// It was offered, and to somebody else since: it waits for its next offer, if nobody takes it.
+    Waiting,
     /// It is not, or nobody can tell yet.
     No(Outcome),
 }
@@ -37,10 +39,7 @@ impl<'t> Tick<'t> {
         let types = &self.hand.services.settings.action_types;
         let survey = self.hand.journal.survey(types, self.hand.deadline).await;
         let Survey { left, damaged, strays } = survey.map_err(TickError::Journal)?;
-        // A few at a time: they are in nobody's way.
-        for stray in strays.iter().take(STRAYS) {
-            self.quarantine(stray, "it is no job's").await;
-        }
+        self.strays = strays;
         let (died, handed_over): (Vec<_>, Vec<_>) = left.into_iter().partition(|claim| claim.record.must_run_alone());
         self.handed_over = handed_over.into();
         for claim in died {
@@ -64,6 +63,19 @@ impl<'t> Tick<'t> {
         Ok(())
     }
 
+    /// Moves what is no claim to the quarantine, once the jobs are done: it is in nobody's way. A few at a time, drawn by
+    /// lot, so that those that cannot be moved do not keep the rest from it.
+    pub(super) async fn clear_away(&mut self) {
+        let mut strays = std::mem::take(&mut self.strays);
+        fastrand::shuffle(&mut strays);
+        for stray in strays.iter().take(STRAYS) {
+            if !self.hand.deadline.has_room() {
+                return;
+            }
+            self.quarantine(stray, "it is no job's").await;
+        }
+    }
+
     async fn quarantine(&self, key: &str, why: &str) {
         match self.hand.journal.quarantine(key, self.hand.deadline).await {
             Ok(()) => {
@@ -83,6 +95,12 @@ impl<'t> Tick<'t> {
 
     /// Takes over a claim and begins its job; `None` where there is nothing to wait for.
     pub(super) async fn resume(&mut self, claim: OpenClaim) -> Option<BoxFuture<'t, JobReport>> {
+        let (job, started) = (claim.record.job.clone(), Stopwatch::start());
+        let begun = Box::pin(guarded(self.take_over(claim))).await;
+        begun.unwrap_or_else(|Panicked| self.left(&job, started))
+    }
+
+    async fn take_over(&mut self, claim: OpenClaim) -> Option<BoxFuture<'t, JobReport>> {
         let job = claim.record.job.clone();
         let claiming = self.hand.journal.take_over(claim, self.hand.run_id, self.hand.deadline).await;
         let claim = self.taken_over(&job, claiming)?;
@@ -93,6 +111,12 @@ impl<'t> Tick<'t> {
 
     /// Takes over a claim that nobody can read. What the job is of, CodePipeline must tell.
     async fn resume_damaged(&mut self, damaged: DamagedClaim) -> Option<BoxFuture<'t, JobReport>> {
+        let (job, started) = (damaged.job.clone(), Stopwatch::start());
+        let begun = Box::pin(guarded(self.take_over_damaged(damaged))).await;
+        begun.unwrap_or_else(|Panicked| self.left(&job, started))
+    }
+
+    async fn take_over_damaged(&mut self, damaged: DamagedClaim) -> Option<BoxFuture<'t, JobReport>> {
         let (job, problem, started) = (damaged.job.clone(), damaged.problem.clone(), Stopwatch::start());
         tracing::warn!(job.id = %job, problem, "a claim cannot be read; its job is begun anew");
         let types = &self.hand.services.settings.action_types;
@@ -159,20 +183,35 @@ impl<'t> Tick<'t> {
         }
     }
 
+    /// A job that panicked before it was begun: its claim is taken over again once its lease is over.
+    fn left(&mut self, job: &JobId, started: Stopwatch) -> Option<BoxFuture<'t, JobReport>> {
+        self.report.add(JobReport::of(job, &PipelineRun::default(), Outcome::Left, started));
+        None
+    }
+
     /// Finds out whether a job that was taken over is ours to answer, and gets it with fresh credentials.
     async fn find_out(&mut self, claim: Claim, details: Option<Job>) -> Result<(Claim, Job), Outcome> {
         let record = claim.record().clone();
-        let claim = match record.acknowledgement {
-            Acknowledgement::Confirmed => claim,
-            Acknowledgement::Unconfirmed => match self.acknowledge_again(&record).await {
-                Taken::Ours => claim.confirmed(),
-                Taken::Probably => claim,
-                Taken::No(outcome) => return Err(self.hand.give_up(claim, outcome).await),
-            },
+        let taken = match record.acknowledgement {
+            Acknowledgement::Confirmed => Ok(Taken::Ours),
+            Acknowledgement::Unconfirmed => Box::pin(guarded(self.acknowledge_again(&record))).await,
+        };
+        let claim = match taken {
+            Ok(Taken::Ours) => claim.confirmed(),
+            Ok(Taken::Probably) => claim,
+            Ok(Taken::Waiting) => return Err(self.hand.let_go(claim).await),
+            Ok(Taken::No(outcome)) => return Err(self.hand.give_up(claim, outcome).await),
+            Err(Panicked) => return Err(self.hand.leave(claim).await),
         };
         let details = match details {
-            Some(details) => Ok(Some(details)),
-            None => self.hand.services.pipeline.details(&record.job, self.hand.deadline).await,
+            Some(details) => Ok(Ok(Some(details))),
+            None => Box::pin(guarded(self.hand.services.pipeline.details(&record.job, self.hand.deadline))).await,
+        };
+        let details = match (details, effort(record.deaths(), record.vain)) {
+            (Ok(details), _) => details,
+            // To give it up, no more is needed of it than its id.
+            (Err(Panicked), Effort::GiveUp { .. }) => Ok(Some(Job::parse(record.job.clone(), None))),
+            (Err(Panicked), _) => return Err(self.hand.leave(claim).await),
         };
         match details {
             Ok(Some(job)) => Ok((claim, job)),
@@ -222,11 +261,14 @@ impl<'t> Tick<'t> {
             self.accept(&record.action_type, others);
             again = own.into_iter().next();
         }
-        // Offered again: nobody has it. Not offered: the predecessor's acknowledgement went through.
+        // Offered again: nobody has it. Not offered: the predecessor's acknowledgement went through, or the job waits
+        // where polls do not see it just now. To take the first for the second would leave it unanswered for ever; in the
+        // second case its result is refused.
         let Some(offer) = again else { return Taken::Probably };
         match pipeline.acknowledge(&record.job, &offer.nonce, deadline).await {
             Ok(Acknowledged::Ours) => Taken::Ours,
-            Ok(Acknowledged::NotOurs(_) | Acknowledged::Over(_)) => Taken::No(Outcome::Skipped),
+            Ok(Acknowledged::NotOurs(_)) => Taken::Waiting,
+            Ok(Acknowledged::Over(_)) => Taken::No(Outcome::Skipped),
             Err(error) => {
                 tracing::warn!(job.id = %record.job, error = chain(&error), "the acknowledgement failed");
                 Taken::No(Outcome::Left)

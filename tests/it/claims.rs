@@ -101,6 +101,41 @@ async fn what_is_no_claim_is_moved_to_the_quarantine_and_told() {
 }
 
 #[tokio::test]
+async fn what_is_no_claim_waits_until_the_jobs_are_done() {
+    let stack = stack().await;
+    let job = stack.pipeline.queue(stack.action(package("1")));
+    stack.s3.put(JOURNAL, "jobs/readme.txt", "text");
+    stack.traffic.fault(s3::SERVICE, Some(Method::GET), "jobs/readme", 0, 1, Fault::Delay(Duration::from_mins(1)));
+    stack.worker().await;
+    let answer = stack.lambda.invoke(schedule(), Duration::from_secs(3)).await.unwrap();
+    assert_eq!(answer["succeeded"], 1, "{answer}");
+    assert!(matches!(stack.pipeline.result(&job), JobResult::Succeeded { .. }));
+    assert_eq!(stack.s3.keys(JOURNAL, "jobs/").len(), 1, "there was no time for it");
+    tick(&stack).await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_moved_does_not_keep_the_rest_from_it() {
+    let stack = stack().await;
+    let denied = Fault::Answer { status: 403, headers: Vec::new(), body: String::new() };
+    stack.traffic.fault(s3::SERVICE, Some(Method::GET), "jobs/a-stuck", 0, usize::MAX, denied);
+    let unmovable: Vec<String> = (0..12).map(|number| format!("jobs/a-stuck-{number}")).collect();
+    for key in unmovable.iter().chain(&["jobs/readme.txt".to_owned()]) {
+        stack.s3.put(JOURNAL, key, "text");
+    }
+    for _ in 0..40 {
+        if stack.s3.get(JOURNAL, "quarantine/readme.txt").is_some() {
+            break;
+        }
+        tick(&stack).await;
+    }
+    assert_eq!(stack.s3.keys(JOURNAL, "quarantine/"), ["quarantine/readme.txt"]);
+    for key in unmovable {
+        stack.s3.remove(JOURNAL, &key);
+    }
+}
+
+#[tokio::test]
 async fn a_claim_that_nobody_can_read_is_a_claim_until_a_quarter_of_an_hour_has_passed() {
     let stack = stack().await;
     let newer = json!({ "format": 2, "everything": "else" }).to_string();

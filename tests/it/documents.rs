@@ -102,7 +102,7 @@ fn the_release_profile_unwinds() {
     let (_, profile) = manifest.split_once("[profile.release]").unwrap();
     let profile = profile.split("\n[").next().unwrap();
     assert!(profile.lines().any(|line| line == "panic = \"unwind\""), "{profile}");
-    let guard = read("src/hand.rs");
+    let guard = read("src/guard.rs");
     assert!(guard.contains("#[cfg(panic = \"abort\")]\ncompile_error!("), "the build tool's own default would pass");
 }
 

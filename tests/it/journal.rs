@@ -5,6 +5,8 @@ mod acknowledging;
 mod answers;
 mod conflicts;
 mod deaths;
+mod told;
+mod unconfirmed;
 mod versions;
 
 use std::time::Duration;
@@ -22,6 +24,11 @@ use crate::stack::{ARTIFACTS, Stack, artifactory, pipeline, s3, secrets};
 fn aws_error(status: u16, code: &str) -> Fault {
     let body = json!({ "__type": code, "message": "no" }).to_string();
     Fault::Answer { status, headers: vec![("content-type".into(), "application/x-amz-json-1.1".into())], body }
+}
+
+fn s3_error(status: u16, code: &str) -> Fault {
+    let body = format!("<Error><Code>{code}</Code><Message>no</Message></Error>");
+    Fault::Answer { status, headers: vec![("content-type".into(), "application/xml".into())], body }
 }
 
 fn succeeded(stack: &Stack, job: &pipeline::JobId) {

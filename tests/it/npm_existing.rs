@@ -120,6 +120,26 @@ async fn another_writer_of_the_same_files_may_come_first() {
 }
 
 #[tokio::test]
+async fn a_version_that_comes_between_the_look_and_the_write_exists_all_the_same() {
+    for alike in [false, true] {
+        let stack = stack().await;
+        stack.publish(package("left", "1.0.0")).await;
+        if alike {
+            let ours = stack.artifactory.file(REPOSITORY, &path("left", "1.0.0")).unwrap();
+            stack.artifactory.put_file(REPOSITORY, &path("left", "1.0.0"), packed_otherwise(&ours));
+        }
+        let nothing = || Fault::Answer { status: 404, headers: Vec::new(), body: String::new() };
+        stack.traffic.fault(artifactory::SERVICE, Some(Method::GET), STORAGE, 0, 1, nothing());
+        stack.traffic.fault(artifactory::SERVICE, Some(Method::GET), "/api/npm/npm-local/left", 0, 1, nothing());
+        let sent = puts(&stack);
+        let action = stack.action(package("left", "1.0.0")).configuration("Options", "existing=fail");
+        let (kind, message) = stack.refuse(action).await;
+        assert!(kind == "JobFailed" && message.contains("existing=fail: left@1.0.0"), "{alike} {message}");
+        assert_eq!(puts(&stack), sent + 1, "it was sent, and refused");
+    }
+}
+
+#[tokio::test]
 async fn a_conflict_names_the_first_files_that_differ_and_how() {
     let stack = stack().await;
     let zip = |files: &[(&str, u32, &str)]| {

@@ -7,7 +7,7 @@ use codepipeline_artifactory::deadline::epoch_millis;
 use hyper::Method;
 use serde_json::json;
 
-use super::{aws_error, succeeded};
+use super::{aws_error, s3_error, succeeded};
 use crate::scene::{self, another_process, claim, claim_key, event, numbers, package, put_claim, stack, tick};
 use crate::stack::http::Fault;
 use crate::stack::lambda::{Invocation, Worker};
@@ -40,11 +40,6 @@ impl Write {
             Self::Close => (Method::DELETE, 0),
         }
     }
-}
-
-fn s3_error(status: u16, code: &str) -> Fault {
-    let body = format!("<Error><Code>{code}</Code><Message>no</Message></Error>");
-    Fault::Answer { status, headers: vec![("content-type".into(), "application/xml".into())], body }
 }
 
 /// What becomes of a write, and how often in a row: as often as the SDK tries where it tries again.
@@ -98,6 +93,36 @@ async fn whatever_becomes_of_a_write_to_the_journal_the_job_is_answered_once() {
         }
         assert_eq!(stack.stored().len(), 6);
         assert_eq!(stack.traffic.count(artifactory::SERVICE, &Method::PUT, "/api/npm/"), 6, "{write:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_plan_that_must_be_known_is_written_down_before_anything_is_sent() {
+    let stack = stack().await;
+    let action = stack.action(package("left", "1.0.0")).configuration("Options", "existing=fail");
+    let job = stack.pipeline.queue(action);
+    // All tries of one write.
+    let fails = s3_error(500, "InternalError");
+    stack.traffic.fault(s3::SERVICE, Some(Method::PUT), &claim_key(&job), 1, 9, fails);
+    assert_eq!(numbers(&tick(&stack).await), [0, 1, 0, 0, 0, 1]);
+    assert_eq!(stack.traffic.count(artifactory::SERVICE, &Method::PUT, ""), 0, "nobody would know whose work it is");
+    assert_eq!(numbers(&tick(&stack).await), [1, 0, 1, 0, 0, 0]);
+    succeeded(&stack, &job);
+}
+
+#[tokio::test]
+async fn a_write_that_has_arrived_though_s3_is_busy_when_it_is_repeated_is_read_back() {
+    for write in [Write::First, Write::Close] {
+        let stack = stack().await;
+        let job = stack.pipeline.queue(stack.action(package("left", "1.0.0")));
+        let (method, skip) = write.request();
+        stack.traffic.fault(s3::SERVICE, Some(method.clone()), &claim_key(&job), skip, 1, Fault::DropAfter);
+        let busy = s3_error(503, "SlowDown");
+        stack.traffic.fault(s3::SERVICE, Some(method), &claim_key(&job), skip, 2, busy);
+        assert_eq!(numbers(&tick(&stack).await), [0, 1, 1, 0, 0, 0], "{write:?}");
+        succeeded(&stack, &job);
+        let logs = stack.logs().await;
+        assert!(!logs.contains("could not be"), "{write:?}: it is no trouble: {logs}");
     }
 }
 

@@ -14,12 +14,19 @@ use crate::stack::pipeline::{JobId, JobResult, Switches};
 use crate::stack::{DEADLINE, REPOSITORY, Stack, artifactory, pipeline, s3};
 
 /// How long the invocations are that die: their leases must end within the test.
-const SHORT: Duration = Duration::from_millis(1_500);
+pub(super) const SHORT: Duration = Duration::from_millis(1_500);
 /// A request that is held until its sender is dead.
-const HELD: Duration = Duration::from_mins(1);
+pub(super) const HELD: Duration = Duration::from_mins(1);
 
 /// Starts an invocation with this job and kills its process when `what` has reached `service`.
-async fn dies_at(stack: &Stack, job: &JobId, service: &'static str, method: &Method, what: &str, fault: Fault) {
+pub(super) async fn dies_at(
+    stack: &Stack,
+    job: &JobId,
+    service: &'static str,
+    method: &Method,
+    what: &str,
+    fault: Fault,
+) {
     stack.traffic.fault(service, Some(method.clone()), what, 0, 1, fault);
     let worker = stack.worker().await;
     let killing = async {
@@ -32,7 +39,7 @@ async fn dies_at(stack: &Stack, job: &JobId, service: &'static str, method: &Met
 }
 
 /// Ticks until the dead worker's lease is over and somebody goes on with its job: what that tick answered.
-async fn resumed(stack: &Stack) -> Value {
+pub(super) async fn resumed(stack: &Stack) -> Value {
     loop {
         let answer = stack.lambda.invoke(event("schedule.json"), DEADLINE).await.unwrap();
         let [resumed, .., left] = numbers(&answer);
@@ -85,6 +92,25 @@ async fn what_a_dead_worker_stored_gets_its_properties_and_what_was_there_before
     assert_eq!((team("left"), team("right")), (None, Some(vec!["a".to_owned()])));
     assert_eq!(scene::variables(&stack.pipeline.result(&job))["SkippedCount"], "1", "its own is not skipped");
     assert_eq!(stack.traffic.count(artifactory::SERVICE, &Method::PUT, "/api/npm/npm-local/right"), 1, "stored once");
+}
+
+#[tokio::test]
+async fn what_a_dead_worker_stored_and_nobody_sees_yet_is_no_existing_version() {
+    let stack = stack().await;
+    let action = stack.action(package("left", "1.0.0"));
+    let action = action.configuration("Options", "existing=fail").configuration("Properties", "team=a");
+    let job = stack.pipeline.queue(action);
+    dies_at(&stack, &job, artifactory::SERVICE, &Method::PUT, "/api/storage/", Fault::Delay(HELD)).await;
+    assert_eq!(stack.stored().len(), 1);
+    let nothing = || Fault::Answer { status: 404, headers: Vec::new(), body: String::new() };
+    stack.traffic.fault(artifactory::SERVICE, Some(Method::GET), "/api/storage/", 0, 1, nothing());
+    stack.traffic.fault(artifactory::SERVICE, Some(Method::GET), "/api/npm/npm-local/left", 0, 1, nothing());
+    let _successor = another_process(&stack).await;
+    assert_eq!(numbers(&resumed(&stack).await), [1, 0, 1, 0, 0, 0]);
+    succeeded(&stack, &job);
+    assert_eq!(scene::variables(&stack.pipeline.result(&job))["SkippedCount"], "0", "its own is not skipped");
+    let properties = stack.artifactory.properties(REPOSITORY, &scene::path("left", "1.0.0"));
+    assert_eq!(properties["team"], ["a"]);
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::succeeded;
 use crate::scene::{self, another_process, claim, claim_key, numbers, package, put_claim, stack, tick};
+use crate::stack::aws::{ACCOUNT, REGION};
 use crate::stack::http::Fault;
 use crate::stack::pipeline::{ActionType, JobId, JobSpec};
 use crate::stack::{JOURNAL, Stack, s3};
@@ -54,6 +55,32 @@ async fn claims_of_other_accounts_regions_and_action_types_are_left_alone() {
         stack.pipeline.forgive(&job);
         stack.forgive_claim(&job);
     }
+}
+
+#[tokio::test]
+async fn what_nobody_here_can_read_and_is_of_others_is_left_alone() {
+    let stack = stack().await;
+    let of_another = json!({ "category": "Deploy", "provider": "Artifactory", "version": "7" });
+    // A job that this region's CodePipeline knows nothing of, in a format to come.
+    let key = "jobs/12121212-1212-1212-1212-121212121212.json";
+    for members in [
+        json!({ "account": "999999999999", "region": REGION }),
+        json!({ "account": ACCOUNT, "region": "eu-west-1" }),
+        json!({ "account": ACCOUNT, "region": REGION, "action_type": of_another }),
+    ] {
+        let mut newer = json!({ "format": 2, "everything": "else" });
+        newer.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+        stack.s3.put(JOURNAL, key, newer.to_string());
+        stack.s3.age(JOURNAL, key, Duration::from_mins(30));
+        assert_eq!(numbers(&tick(&stack).await), [0; 6], "{members}");
+        assert_eq!(stack.s3.get(JOURNAL, key).unwrap(), newer.to_string());
+    }
+    assert!(stack.s3.keys(JOURNAL, "quarantine/").is_empty());
+    // One that is ours by all that it says is moved.
+    stack.s3.put(JOURNAL, key, json!({ "format": 2, "account": ACCOUNT, "region": REGION }).to_string());
+    stack.s3.age(JOURNAL, key, Duration::from_mins(30));
+    tick(&stack).await;
+    assert_eq!(stack.s3.keys(JOURNAL, "quarantine/").len(), 1);
 }
 
 #[tokio::test]
