@@ -8,6 +8,7 @@ VENV := $(TOOLS)/deploy
 VERDACCIO := $(TOOLS)/verdaccio
 CLIENTS := $(TOOLS)/clients
 CORPUS := $(TOOLS)/npm-corpus
+BASELINE := $(TOOLS)/bench
 # cargo-lambda links with zig, which its package brings; with "cargo" it links for this machine alone.
 CARGO_LAMBDA = PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(CURDIR)/$(VENV)/bin/cargo-lambda lambda
 ARCHITECTURE ?= $(shell rustc -vV | sed -n 's/host: \(x86_64\|aarch64\).*/\1/p' | sed 's/aarch64/arm64/')
@@ -82,6 +83,20 @@ figures: ## size of the release binary, and time from its start to the first req
 load: ## two hundred jobs for four processes of the release binary, every event twice
 	cargo build --locked --release --bin $(NAME)
 	cargo run --locked --quiet --example load -- "$(TARGET)/release/$(NAME)"
+
+.PHONY: bench
+bench: $(BASELINE)/requirements.txt ## measurements in one run, each against something; THEME=jobs, memory, many or start for one alone
+	cargo build --locked --release --bin $(NAME)
+	cargo build --locked --profile simulate --example bench
+	"$(TARGET)/simulate/examples/bench" "$(TARGET)/release/$(NAME)" "$$(scripts/hello_lambda.sh "$(TARGET)")" \
+		$(BASELINE)/bin/python $(THEME)
+
+# The Python of the baseline. The list is copied last, so that an interrupted installation starts anew.
+$(BASELINE)/requirements.txt: examples/bench/requirements.txt
+	rm -rf $(BASELINE)
+	python3 -m venv $(BASELINE)
+	$(BASELINE)/bin/pip install --quiet --disable-pip-version-check -r $<
+	cp $< $@
 
 .PHONY: crash-matrix
 crash-matrix: ## kill the function at every request of every scenario; of the pairs of deaths, every STEPth; SCENARIO=… for one alone

@@ -2,8 +2,10 @@
 //! checks session tokens, and knows who may reach what.
 
 mod access;
+mod content;
 mod store;
 
+use std::fs::File;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -92,6 +94,11 @@ impl S3 {
         self.store.put(bucket, key, content.into());
     }
 
+    /// As [`S3::put`], for an object that is too large to be in memory: it stays in this file.
+    pub(crate) fn put_file(&self, bucket: &str, key: &str, file: File) {
+        self.store.put_file(bucket, key, file);
+    }
+
     /// Makes an object look as if it had been written so much earlier.
     pub(crate) fn age(&self, bucket: &str, key: &str, by: Duration) {
         self.store.age(bucket, key, by);
@@ -102,7 +109,7 @@ impl S3 {
     }
 
     pub(crate) fn get(&self, bucket: &str, key: &str) -> Option<Bytes> {
-        self.store.get(bucket, key).map(|stored| stored.content)
+        self.store.get(bucket, key).map(|stored| stored.content.bytes())
     }
 
     pub(crate) fn etag(&self, bucket: &str, key: &str) -> Option<String> {

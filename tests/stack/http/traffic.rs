@@ -93,6 +93,8 @@ pub(crate) struct Seen {
     pub(crate) at: Instant,
     /// What the service made of it; `None` where it never handled it.
     pub(crate) status: Option<u16>,
+    /// How long it took from the request's last byte to the service's answer, delays included.
+    pub(crate) took: Option<Duration>,
 }
 
 /// Everything that went over the wire to any emulator of one stack, and the faults to come.
@@ -140,6 +142,7 @@ impl Traffic {
         let mut seen = self.seen.lock().expect("no test panics while it holds this");
         if let Some(seen) = seen.get_mut(place) {
             seen.status = Some(status);
+            seen.took = Some(seen.at.elapsed());
         }
     }
 
@@ -210,7 +213,7 @@ impl Traffic {
         let mut seen = self.seen.lock().expect("no test panics while it holds this");
         let number = seen.iter().filter(|seen| counts(seen.service)).count();
         let place = seen.len();
-        seen.push(Seen { service, request: request.clone(), at: Instant::now(), status: None });
+        seen.push(Seen { service, request: request.clone(), at: Instant::now(), status: None, took: None });
         drop(seen);
         self.changed.notify_waiters();
         (place, counts(service).then_some(number))

@@ -2,6 +2,7 @@
 //! S3 on them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
@@ -15,17 +16,18 @@ use s3s::crypto::{Checksum, Crc32, Crc32c, Crc64Nvme, Sha1, Sha256};
 use s3s::dto::{
     DeleteObjectInput, DeleteObjectOutput, ETag, ETagCondition, GetObjectInput, GetObjectOutput, HeadObjectInput,
     HeadObjectOutput, ListObjectsV2Input, ListObjectsV2Output, Object, PutObjectInput, PutObjectOutput,
-    ServerSideEncryption, StreamingBlob, Timestamp,
+    ServerSideEncryption, Timestamp,
 };
 use s3s::{Body, S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
 
+use super::content::Content;
 use super::{Behaviour, MissingDelete};
 use crate::stack::vault::Clock;
 
 /// One object.
 #[derive(Debug, Clone)]
 pub(super) struct Stored {
-    pub(super) content: Bytes,
+    pub(super) content: Content,
     pub(super) etag: String,
     modified: SystemTime,
     content_type: Option<String>,
@@ -81,10 +83,22 @@ impl Store {
     }
 
     pub(super) fn put(&self, bucket: &str, key: &str, content: Bytes) {
+        let etag = hex(&Md5::digest(&content));
+        self.keep(bucket, key, Content::Memory(content), etag);
+    }
+
+    /// Puts an object there that stays on disk. Its etag is no digest, as with an upload in parts.
+    pub(super) fn put_file(&self, bucket: &str, key: &str, file: File) {
+        let content = Content::of_file(file);
+        let etag = format!("{}-1", hex(&Md5::digest(format!("{key}/{}", content.size()))));
+        self.keep(bucket, key, content, etag);
+    }
+
+    fn keep(&self, bucket: &str, key: &str, content: Content, etag: String) {
         let mut inner = self.lock();
         inner.buckets.insert(bucket.to_owned());
         let stored = Stored {
-            etag: hex(&Md5::digest(&content)),
+            etag,
             content,
             modified: self.clock.now(),
             content_type: None,
@@ -97,7 +111,7 @@ impl Store {
     }
 
     pub(super) fn remove(&self, bucket: &str, key: &str) -> Option<Bytes> {
-        self.lock().objects.remove(&(bucket.to_owned(), key.to_owned())).map(|stored| stored.content)
+        self.lock().objects.remove(&(bucket.to_owned(), key.to_owned())).map(|stored| stored.content.bytes())
     }
 
     pub(super) fn keys(&self, bucket: &str, prefix: &str) -> Vec<String> {
@@ -154,7 +168,7 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-fn length(bytes: usize) -> Option<i64> {
+fn length(bytes: u64) -> Option<i64> {
     i64::try_from(bytes).ok()
 }
 
@@ -167,25 +181,25 @@ impl S3 for Operations {
     async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
         let input = request.input;
         let stored = self.0.read(&input.bucket, &input.key, input.if_match.as_ref(), input.if_none_match.as_ref())?;
-        let total = stored.content.len();
-        let (body, content_range) = match input.range {
-            None => (stored.content.clone(), None),
+        let total = stored.content.size();
+        let (part, content_range) = match input.range {
+            None => (0..total, None),
             Some(range) => {
                 if total == 0 {
                     return Err(s3_error!(InvalidRange, "The requested range is not satisfiable"));
                 }
-                let range = range.check(total as u64)?;
+                let range = range.check(total)?;
                 let header = format!("bytes {}-{}/{total}", range.start, range.end - 1);
-                let at = |position: u64| usize::try_from(position).unwrap_or(total);
-                (stored.content.slice(at(range.start)..at(range.end)), Some(header))
+                (range, Some(header))
             }
         };
+        let size = part.end - part.start;
         if let Some(object) = self.0.lock().objects.get_mut(&(input.bucket.clone(), input.key.clone())) {
-            object.served += body.len() as u64;
+            object.served += size;
         }
         let output = GetObjectOutput {
             accept_ranges: Some("bytes".to_owned()),
-            content_length: length(body.len()),
+            content_length: length(size),
             content_range,
             content_type: stored.content_type,
             e_tag: Some(ETag::Strong(stored.etag)),
@@ -193,7 +207,7 @@ impl S3 for Operations {
             metadata: stored.metadata,
             server_side_encryption: stored.encryption.map(ServerSideEncryption::from),
             ssekms_key_id: stored.kms_key,
-            body: Some(StreamingBlob::from(Body::from(body))),
+            body: Some(stored.content.body(part)),
             ..GetObjectOutput::default()
         };
         Ok(S3Response::new(output))
@@ -204,7 +218,7 @@ impl S3 for Operations {
         let stored = self.0.read(&input.bucket, &input.key, input.if_match.as_ref(), input.if_none_match.as_ref())?;
         let output = HeadObjectOutput {
             accept_ranges: Some("bytes".to_owned()),
-            content_length: length(stored.content.len()),
+            content_length: length(stored.content.size()),
             content_type: stored.content_type,
             e_tag: Some(ETag::Strong(stored.etag)),
             last_modified: Some(Timestamp::from(stored.modified)),
@@ -272,7 +286,7 @@ impl S3 for Operations {
             ..PutObjectOutput::default()
         };
         let stored = Stored {
-            content,
+            content: Content::Memory(content),
             etag,
             modified: self.0.clock.now(),
             content_type: input.content_type,
@@ -336,7 +350,7 @@ impl S3 for Operations {
             key: Some(key.clone()),
             e_tag: Some(ETag::Strong(stored.etag.clone())),
             last_modified: Some(Timestamp::from(stored.modified)),
-            size: length(stored.content.len()),
+            size: length(stored.content.size()),
             ..Object::default()
         });
         let output = ListObjectsV2Output {
