@@ -105,6 +105,7 @@ mod tests {
                 listing: None,
                 tag: None,
             }],
+            needs: Vec::new(),
             warnings: Vec::new(),
         };
         Plan::new(names.iter().map(package), &action.target).unwrap()

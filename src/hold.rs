@@ -1,5 +1,8 @@
 //! A claim in use: how far its job has come is written down through it, and it ends by being closed or handed over.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use crate::aws::AwsError;
 use crate::aws::journal::{Acknowledgement, Before, Claim, Journal, Kept, Record};
 use crate::deadline::{Deadline, Stopwatch};
@@ -28,6 +31,8 @@ pub struct Hold<'a> {
     claim: Claim,
     plan: Option<String>,
     done: usize,
+    /// How many were begun.
+    reached: Arc<AtomicUsize>,
     before: Option<Before>,
     /// What was done when this attempt began.
     began_with: (Option<String>, usize),
@@ -39,9 +44,10 @@ pub struct Hold<'a> {
 impl<'a> Hold<'a> {
     /// Begins to use a claim.
     pub fn new(journal: &'a Journal, claim: Claim, deadline: Deadline) -> Self {
-        let Record { plan, done, before, .. } = claim.record().clone();
+        let Record { plan, done, reached, before, .. } = claim.record().clone();
         let (began_with, fair) = ((plan.clone(), done), !deadline.is_half_over());
-        Self { journal, deadline, claim, plan, done, before, began_with, fair, written: Stopwatch::start() }
+        let (reached, written) = (Arc::new(AtomicUsize::new(reached)), Stopwatch::start());
+        Self { journal, deadline, claim, plan, done, reached, before, began_with, fair, written }
     }
 
     /// Whether CodePipeline is known to have given us the job.
@@ -76,6 +82,7 @@ impl<'a> Hold<'a> {
     pub fn follow(&mut self, plan: &str, before: Before) {
         if self.went_on_with(plan).is_none() {
             self.done = 0;
+            self.reached.store(0, Ordering::Relaxed);
             self.before = Some(before);
         }
         self.plan = Some(plan.to_owned());
@@ -84,8 +91,14 @@ impl<'a> Hold<'a> {
     /// Whether a file of the plan that is there now was stored by this job in an earlier attempt, which did `done` steps:
     /// it was not there before, and the attempt came as far as that. How far one came that died, nobody knows.
     pub fn is_own(&self, file: usize, done: Option<usize>) -> bool {
-        let reached = done.is_some_and(|done| file <= done || self.claim.record().deaths() > 0);
+        let Record { reached, .. } = self.claim.record();
+        let reached = done.is_some_and(|done| file <= done || file < *reached || self.claim.record().deaths() > 0);
         reached && self.before.as_ref().is_some_and(|before| !before.holds(file))
+    }
+
+    /// Where whoever sends notes how many steps were begun, in whatever order; an invocation may end in the middle.
+    pub fn reached(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.reached)
     }
 
     /// Notes that so many steps are done, and writes it down where enough work was done to be worth a write.
@@ -118,9 +131,11 @@ impl<'a> Hold<'a> {
     async fn write(&mut self, change: impl FnOnce(&mut Record)) -> Result<Standing, AwsError> {
         self.written = Stopwatch::start();
         let (plan, done, before) = (self.plan.clone(), self.done, self.before.clone());
+        let reached = self.reached.load(Ordering::Relaxed);
         let change = |record: &mut Record| {
             record.plan = plan;
             record.done = done;
+            record.reached = reached;
             record.before = before;
             change(record);
         };

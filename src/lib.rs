@@ -17,12 +17,14 @@ pub mod hold;
 pub mod input;
 pub mod job;
 pub mod kind;
+pub mod lanes;
 pub mod log;
 #[cfg(test)]
 #[path = "../tests/make.rs"]
 mod make;
 pub mod package;
 pub mod plan;
+pub mod publish;
 pub mod registry;
 pub mod report;
 pub mod run;

@@ -22,6 +22,8 @@ pub struct PackagePlan {
     pub of: Coordinates,
     /// The requests.
     pub steps: Vec<Step>,
+    /// The names of packages after which it is published, where they are in the plan before it.
+    pub needs: Vec<String>,
     /// What the person should know though it stops nothing; shown in the log.
     pub warnings: Vec<String>,
 }
@@ -206,6 +208,7 @@ mod tests {
                 listing: None,
                 tag: None,
             }],
+            needs: Vec::new(),
             warnings: Vec::new(),
         }
     }

@@ -20,14 +20,13 @@ use crate::hold::{Hold, Standing};
 use crate::input;
 use crate::job::Job;
 use crate::log::chain;
-use crate::package::{Digests, Target};
+use crate::package::Target;
 use crate::plan::{PackagePlan, Plan};
+use crate::publish::Publishing;
 use crate::registry::url::RepoKey;
-use crate::registry::{Found, Http, Registry, RegistryError, Sent};
-use crate::report::{FailureReport, FileState, Published, PublishedFile, PublishedPackage};
+use crate::registry::{Found, Http, Registry, RegistryError};
+use crate::report::{FailureReport, Published};
 use crate::settings::Settings;
-use crate::step::Step;
-use crate::tags;
 use crate::turns::Turns;
 
 /// How many existing versions are asked for at once.
@@ -82,19 +81,13 @@ pub enum Effort {
     },
 }
 
-/// Whose work a file is that the look did not find, and that is there when it is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Whose {
-    /// An earlier attempt may have stored it: what is stored is not seen at once everywhere.
-    MayBeOurs,
-    /// No attempt of this job came so far.
-    Anothers,
-}
-
 /// What stops a run before its end.
-enum Stop {
+pub enum Stop {
+    /// The job fails.
     Failed(Failure),
+    /// Time is short.
     Unfinished,
+    /// Another worker has taken the job over.
     Lost,
 }
 
@@ -105,7 +98,8 @@ impl<F: Into<Failure>> From<F> for Stop {
 }
 
 impl Stop {
-    fn registry(source: RegistryError, of: Option<&PackagePlan>) -> Self {
+    /// What stopped the work with Artifactory, on this package where it was about one.
+    pub fn registry(source: RegistryError, of: Option<&PackagePlan>) -> Self {
         match source {
             RegistryError::OutOfTime { .. } => Self::Unfinished,
             source => Self::Failed(Failure::Registry { of: of.map(|package| package.of.clone()), source }),
@@ -286,92 +280,9 @@ impl Run<'_> {
         if action.mode == Mode::Publish {
             self.progress.found(plan, &found);
         }
-        let mut found = found.into_iter();
-        let mut at = 0;
-        let mut packages = Vec::new();
-        for package in plan.packages() {
-            let mut files = Vec::new();
-            for step in &package.steps {
-                let ours = || step.file.digests.clone();
-                let (state, digests) = match (found.next(), action.mode) {
-                    (Some(Found::Same(_)), Mode::Publish) if hold.is_own(at, went_on_with) => {
-                        // The job may have been interrupted before the file had its properties.
-                        if went_on_with.is_some_and(|done| at >= done) {
-                            self.annotate(action, package, step, registry).await?;
-                        }
-                        (FileState::Stored, ours())
-                    }
-                    (Some(Found::Same(_)), _) => (FileState::Skipped, ours()),
-                    (Some(Found::Alike(theirs)), _) => {
-                        tracing::info!(
-                            package = %package.of,
-                            "it is there already: its archive has other bytes, and the same files in it"
-                        );
-                        (FileState::Repacked, *theirs)
-                    }
-                    (_, Mode::DryRun) => (FileState::Planned, ours()),
-                    _ => {
-                        let whose = if hold.is_own(at, went_on_with) { Whose::MayBeOurs } else { Whose::Anothers };
-                        self.send_step(action, package, step, whose, registry).await?
-                    }
-                };
-                at += 1;
-                if hold.advance(at).await == Standing::Lost {
-                    return Err(Stop::Lost);
-                }
-                files.push(PublishedFile { path: step.file.path.clone(), digests, state });
-            }
-            if action.mode == Mode::Publish {
-                self.progress.is_published(&package.of);
-            }
-            let remark = match action.mode {
-                Mode::Publish => {
-                    let tagged = tags::see_to(package, &files, registry, self.deadline).await;
-                    tagged.map_err(|error| Stop::registry(error, Some(package)))?
-                }
-                Mode::DryRun => None,
-            };
-            packages.push(PublishedPackage { of: package.of.clone(), files, remark });
-        }
+        let publishing = Publishing { action, plan, registry, deadline: self.deadline, went_on_with };
+        let packages = publishing.all(found, hold, &mut self.progress).await?;
         Ok(Published { base: action.target.base.clone(), repository: repository.clone(), packages })
-    }
-
-    async fn send_step(
-        &self,
-        action: &ActionConfig,
-        package: &PackagePlan,
-        step: &Step,
-        whose: Whose,
-        registry: &Registry,
-    ) -> Result<(FileState, Digests), Stop> {
-        let ours = step.file.digests.clone();
-        let repository = &action.target.repository;
-        let sent = registry.send(repository, step, self.deadline).await;
-        match (sent.map_err(|error| Stop::registry(error, Some(package)))?, whose) {
-            // Somebody was faster between the look and the write.
-            (Sent::AlreadySame | Sent::AlreadyAlike(_), Whose::Anothers) if action.existing == Existing::Fail => {
-                Err(Failure::Exists(vec![package.of.clone()]).into())
-            }
-            // What was there before is left as it is.
-            (Sent::AlreadySame, Whose::Anothers) => Ok((FileState::Skipped, ours)),
-            (Sent::AlreadyAlike(theirs), _) => Ok((FileState::Repacked, *theirs)),
-            (Sent::Stored, _) | (Sent::AlreadySame, Whose::MayBeOurs) => {
-                self.annotate(action, package, step, registry).await?;
-                Ok((FileState::Stored, ours))
-            }
-        }
-    }
-
-    /// Sets the properties of a file that this job stored.
-    async fn annotate(
-        &self,
-        action: &ActionConfig,
-        package: &PackagePlan,
-        step: &Step,
-        registry: &Registry,
-    ) -> Result<(), Stop> {
-        let annotated = registry.set_properties(&action.target.repository, &step.file, self.deadline).await;
-        annotated.map_err(|error| Stop::registry(error, Some(package)))
     }
 
     async fn write_outputs(&mut self, published: &Published) -> Result<(), Failure> {

@@ -5,6 +5,7 @@ mod bounds;
 mod directory;
 mod entry;
 mod extents;
+pub mod gzip;
 pub mod likeness;
 mod magic;
 pub mod mirror;

@@ -53,6 +53,9 @@ pub struct Record {
     pub plan: Option<String>,
     /// How many of the plan's steps are done.
     pub done: usize,
+    /// How many of them were begun, the done ones included: several are under way at once.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub reached: usize,
     /// Which of the plan's files were in the repository before the job: what it finds beside them is its own work.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Before>,
@@ -120,6 +123,7 @@ impl Record {
             external_execution_id: external_execution_id.to_owned(),
             plan: None,
             done: 0,
+            reached: 0,
             before: None,
             told: None,
         }
@@ -153,9 +157,8 @@ impl Record {
     }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
-fn is_zero(number: &u32) -> bool {
-    *number == 0
+fn is_zero<T: Default + PartialEq>(number: &T) -> bool {
+    *number == T::default()
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ mod load;
 mod logs;
 #[path = "../make.rs"]
 mod make;
+mod many;
 mod npm_cases;
 mod npm_client;
 mod npm_clients;

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use hyper::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::make::Zip;
-use crate::scene::{self, claim, event, numbers, package, stack, tick, variables};
+use crate::scene::{claim, event, numbers, package, stack, tick, variables};
 use crate::stack::http::Fault;
 use crate::stack::lambda::Invocation;
 use crate::stack::pipeline::{JobResult, JobState};
@@ -47,8 +47,11 @@ async fn a_deadline_that_cannot_be_is_no_reason_to_do_nothing_or_to_keep_a_job_f
 async fn a_job_that_is_too_large_for_one_invocation_gets_through_in_several() {
     let stack = stack().await;
     let names = ["a", "b", "c", "d", "e", "f"];
-    let zip = names.iter().fold(Zip::new(), |zip, name| {
-        zip.file(&format!("{name}/package.json"), scene::manifest(&format!("part-{name}"), "1.0.0"))
+    // Each needs the one before, so that they go one after the other.
+    let zip = names.iter().zip(["none", "a", "b", "c", "d", "e"]).fold(Zip::new(), |zip, (name, needs)| {
+        let needs = json!({ format!("part-{needs}"): "1.0.0" });
+        let manifest = json!({ "name": format!("part-{name}"), "version": "1.0.0", "dependencies": needs });
+        zip.file(&format!("{name}/package.json"), manifest.to_string())
     });
     for name in names {
         let slow = Fault::Delay(Duration::from_millis(700));

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::super::PackageError;
 use super::js;
 use super::manifest::{Identity, refused};
+use super::order;
 use super::version::{outranks, tag_problem};
 use crate::package::{Digests, Target, hex};
 use crate::plan::PackagePlan;
@@ -40,6 +41,7 @@ impl Package {
         let moves_latest = !target.options.contains_key("tag") && self.publish_config("tag").is_none();
         let access = self.access()?;
         let Self { path, identity, mut manifest, content, digests, warnings } = self;
+        let needs = order::needed(&manifest);
         let of = identity.coordinates();
         let file = format!("{}-{}.tgz", of.name, of.version);
         let stored = format!("{}/-/{file}", of.name);
@@ -106,7 +108,7 @@ impl Package {
                 wanted,
             }),
         };
-        Ok(PackagePlan { of, steps: vec![step], warnings })
+        Ok(PackagePlan { of, steps: vec![step], needs, warnings })
     }
 
     /// The dist-tag: the option, else `tag` of the manifest, else its `publishConfig.tag`, else `latest`.

@@ -81,12 +81,10 @@ impl Kind for Npm {
                 Found::Folder(path, manifest) => from_folder(&surroundings, &path, manifest, generation)?,
                 Found::Ready(entry, ready) => from_archive(entry, *ready)?,
             };
-            let needed = order::needed(&package.manifest);
-            package.plan(target).map(|plan| (plan, needed))
+            package.plan(target)
         });
         let plans = plans.collect::<Result<Vec<_>, PackageError>>()?;
-        let sorted = order::sorted(plans, |(plan, _)| &plan.of.name, |(_, needed)| needed);
-        Ok(sorted.into_iter().map(|(plan, _)| plan).collect())
+        Ok(order::sorted(plans, |plan| &plan.of.name, |plan| &plan.needs))
     }
 }
 

@@ -4,12 +4,12 @@ use std::collections::HashSet;
 use std::io::{self, Read, Write};
 use std::sync::Arc;
 
-use flate2::{Compression, GzBuilder, write::GzEncoder};
 use tar::{EntryType, Header};
 
 use super::super::PackageError;
 use super::folder::Folder;
 use super::js;
+use crate::archive::gzip::Gzip;
 use crate::archive::source::ReadAt;
 use crate::archive::spool::Spool;
 use crate::archive::{ArchiveError, Entry};
@@ -29,8 +29,6 @@ pub(super) struct Packed {
     pub(super) digests: Digests,
 }
 
-type Sink = GzEncoder<Digester<Spool>>;
-
 /// Packs the files, `package.json` first, then in the order of their paths' bytes. `bins` are made executable;
 /// `manifest` takes the place of what is in `package.json`.
 pub(super) fn pack(
@@ -41,8 +39,7 @@ pub(super) fn pack(
 ) -> Result<Packed, PackageError> {
     let bins: HashSet<String> = bins.iter().map(|bin| js::segments(bin).join("/")).collect();
     let full = |source| PackageError::Spool { path: folder.path().to_owned(), source };
-    let mut sink: Sink =
-        GzBuilder::new().operating_system(255).write(Digester::new(Spool::default()), Compression::best());
+    let mut sink = Gzip::new(Digester::new(Spool::default())).map_err(full)?;
     let (first, others): (Vec<&Entry>, Vec<&Entry>) =
         files.iter().partition(|entry| folder.inner(entry) == "package.json");
     for entry in first.into_iter().chain(others) {

@@ -1,0 +1,236 @@
+//! Sending what is missing: several packages at once, each after those that it needs and after lower versions of itself;
+//! what is done is noted in the plan's order. After a failure nothing is begun, and what is under way comes to its end.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use futures_util::stream::{self, StreamExt as _};
+use tokio::sync::SetOnce;
+
+use crate::action::{ActionConfig, Existing, Mode};
+use crate::deadline::Deadline;
+use crate::failure::{Failure, Progress};
+use crate::hold::{Hold, Standing};
+use crate::lanes::{Lanes, MOST, Traffic};
+use crate::package::Digests;
+use crate::plan::{PackagePlan, Plan};
+use crate::registry::{Found, Registry, Sent};
+use crate::report::{FileState, PublishedFile, PublishedPackage};
+use crate::run::Stop;
+use crate::step::Step;
+use crate::tags;
+
+/// Whose work a file is that is there now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    /// An earlier attempt of this job may have stored it: what is stored is not seen at once everywhere.
+    MayBeOurs,
+    /// No attempt of this job came so far.
+    Anothers,
+}
+
+/// What all packages of a job are sent with.
+pub struct Publishing<'a> {
+    /// What the action says.
+    pub action: &'a ActionConfig,
+    /// What is to be there.
+    pub plan: &'a Plan,
+    /// The way there.
+    pub registry: &'a Registry,
+    /// When the invocation ends.
+    pub deadline: Deadline,
+    /// How many steps an earlier attempt at the same plan did.
+    pub went_on_with: Option<usize>,
+}
+
+/// A package, and what was found of it.
+struct Todo<'a> {
+    package: &'a PackagePlan,
+    /// The number of its first step in the plan.
+    first: usize,
+    /// For each step: what is in its place, and whose it is.
+    steps: Vec<(Found, Whose)>,
+    /// The packages that come before it.
+    after: Vec<usize>,
+}
+
+/// What the packages of a job share while they are sent.
+struct Shared {
+    lanes: Lanes,
+    /// Whether nothing more is to be begun.
+    stopped: AtomicBool,
+    /// How many steps were begun.
+    reached: Arc<AtomicUsize>,
+    ended: Vec<SetOnce<()>>,
+}
+
+/// How a package ended.
+enum Ended {
+    Published(PublishedPackage),
+    /// It was not begun, because another had failed.
+    Left,
+    Stopped(Stop),
+}
+
+impl Publishing<'_> {
+    /// Sends all that is missing. `found` has an entry for each of the plan's steps.
+    pub async fn all(
+        &self,
+        found: Vec<Found>,
+        hold: &mut Hold<'_>,
+        progress: &mut Progress,
+    ) -> Result<Vec<PublishedPackage>, Stop> {
+        let todos = self.todos(found, hold);
+        let shared = Shared {
+            lanes: Lanes::default(),
+            stopped: AtomicBool::new(false),
+            reached: hold.reached(),
+            ended: todos.iter().map(|_| SetOnce::new()).collect(),
+        };
+        let shared = &shared;
+        let counts: Vec<usize> = todos.iter().map(|todo| todo.steps.len()).collect();
+        let sending: Vec<_> = todos.into_iter().enumerate().map(|(at, todo)| self.package(at, todo, shared)).collect();
+        let mut sending = stream::iter(sending).buffered(MOST);
+        let (mut done, mut counts) = (0, counts.into_iter());
+        let mut packages = Vec::new();
+        let mut failed = None;
+        while let Some(ended) = sending.next().await {
+            done += counts.next().unwrap_or_default();
+            match ended {
+                Ended::Published(package) => {
+                    if self.action.mode == Mode::Publish {
+                        progress.is_published(&package.of);
+                    }
+                    if failed.is_none() && hold.advance(done).await == Standing::Lost {
+                        return Err(Stop::Lost);
+                    }
+                    packages.push(package);
+                }
+                Ended::Left => {}
+                Ended::Stopped(stop) => {
+                    failed.get_or_insert(stop);
+                }
+            }
+        }
+        failed.map_or(Ok(packages), Err)
+    }
+
+    fn todos<'p>(&'p self, found: Vec<Found>, hold: &Hold<'_>) -> Vec<Todo<'p>> {
+        let mut found = found.into_iter().enumerate().map(|(at, found)| {
+            let whose = if hold.is_own(at, self.went_on_with) { Whose::MayBeOurs } else { Whose::Anothers };
+            (found, whose)
+        });
+        let mut first = 0;
+        let mut by_name: HashMap<&str, Vec<usize>> = HashMap::new();
+        let todo = |(at, package): (usize, &'p PackagePlan)| {
+            let steps: Vec<_> = found.by_ref().take(package.steps.len()).collect();
+            let before = package.needs.iter().chain([&package.of.name]).filter_map(|name| by_name.get(name.as_str()));
+            let todo = Todo { package, first, after: before.flatten().copied().collect(), steps };
+            by_name.entry(&package.of.name).or_default().push(at);
+            first += package.steps.len();
+            todo
+        };
+        self.plan.packages().iter().enumerate().map(todo).collect()
+    }
+
+    async fn package(&self, at: usize, todo: Todo<'_>, shared: &Shared) -> Ended {
+        for other in todo.after.iter().filter_map(|other| shared.ended.get(*other)) {
+            other.wait().await;
+        }
+        let ended = Box::pin(self.in_a_lane(todo, shared)).await;
+        if matches!(ended, Ended::Stopped(_)) {
+            shared.stopped.store(true, Ordering::Relaxed);
+        }
+        if let Some(own) = shared.ended.get(at) {
+            // Nobody else sets it.
+            let _ = own.set(());
+        }
+        ended
+    }
+
+    async fn in_a_lane(&self, todo: Todo<'_>, shared: &Shared) -> Ended {
+        let Some(lane) = shared.lanes.enter().await else { return Ended::Left };
+        if shared.stopped.load(Ordering::Relaxed) {
+            return Ended::Left;
+        }
+        let before = self.registry.stats().retries;
+        let ended = Box::pin(self.send(todo, shared)).await.map_or_else(Ended::Stopped, Ended::Published);
+        lane.leave(if self.registry.stats().retries > before { Traffic::Heavy } else { Traffic::Smooth });
+        ended
+    }
+
+    /// Sends a package, file by file, and sees to its tags.
+    async fn send(&self, todo: Todo<'_>, shared: &Shared) -> Result<PublishedPackage, Stop> {
+        let Todo { package, first, steps, .. } = todo;
+        let mut files = Vec::new();
+        for (at, (step, (found, whose))) in package.steps.iter().zip(steps).enumerate() {
+            shared.reached.fetch_max(first + at + 1, Ordering::Relaxed);
+            let (state, digests) = self.step(package, step, first + at, found, whose).await?;
+            files.push(PublishedFile { path: step.file.path.clone(), digests, state });
+        }
+        let remark = match self.action.mode {
+            Mode::Publish => {
+                let tagged = tags::see_to(package, &files, self.registry, self.deadline).await;
+                tagged.map_err(|error| Stop::registry(error, Some(package)))?
+            }
+            Mode::DryRun => None,
+        };
+        Ok(PublishedPackage { of: package.of.clone(), files, remark })
+    }
+
+    /// Sees to it that a file is there.
+    async fn step(
+        &self,
+        package: &PackagePlan,
+        step: &Step,
+        at: usize,
+        found: Found,
+        whose: Whose,
+    ) -> Result<(FileState, Digests), Stop> {
+        let ours = || step.file.digests.clone();
+        Ok(match (found, self.action.mode) {
+            (Found::Same(_), Mode::Publish) if whose == Whose::MayBeOurs => {
+                // The job may have been interrupted before the file had its properties.
+                if self.went_on_with.is_some_and(|done| at >= done) {
+                    self.annotate(package, step).await?;
+                }
+                (FileState::Stored, ours())
+            }
+            (Found::Same(_), _) => (FileState::Skipped, ours()),
+            (Found::Alike(theirs), _) => {
+                tracing::info!(
+                    package = %package.of,
+                    "it is there already: its archive has other bytes, and the same files in it"
+                );
+                (FileState::Repacked, *theirs)
+            }
+            (_, Mode::DryRun) => (FileState::Planned, ours()),
+            _ => self.deploy(package, step, whose).await?,
+        })
+    }
+
+    async fn deploy(&self, package: &PackagePlan, step: &Step, whose: Whose) -> Result<(FileState, Digests), Stop> {
+        let ours = step.file.digests.clone();
+        let sent = self.registry.send(&self.action.target.repository, step, self.deadline).await;
+        match (sent.map_err(|error| Stop::registry(error, Some(package)))?, whose) {
+            // Somebody was faster between the look and the write.
+            (Sent::AlreadySame | Sent::AlreadyAlike(_), Whose::Anothers) if self.action.existing == Existing::Fail => {
+                Err(Failure::Exists(vec![package.of.clone()]).into())
+            }
+            // What was there before is left as it is.
+            (Sent::AlreadySame, Whose::Anothers) => Ok((FileState::Skipped, ours)),
+            (Sent::AlreadyAlike(theirs), _) => Ok((FileState::Repacked, *theirs)),
+            (Sent::Stored, _) | (Sent::AlreadySame, Whose::MayBeOurs) => {
+                self.annotate(package, step).await?;
+                Ok((FileState::Stored, ours))
+            }
+        }
+    }
+
+    /// Sets the properties of a file that this job stored.
+    async fn annotate(&self, package: &PackagePlan, step: &Step) -> Result<(), Stop> {
+        let annotated = self.registry.set_properties(&self.action.target.repository, &step.file, self.deadline).await;
+        annotated.map_err(|error| Stop::registry(error, Some(package)))
+    }
+}
