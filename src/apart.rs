@@ -78,6 +78,17 @@ async fn next(errands: Receiver<Errand>) -> Result<Option<(Errand, Receiver<Erra
     waiting.await.map_err(|error| ApartError::Panicked(Box::new(error)))
 }
 
+/// Does this on one more thread, whose errands are run by whoever runs those of this one.
+pub fn beside(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    let runner = RUNNER.with_borrow(Clone::clone);
+    let body = move || {
+        RUNNER.set(runner);
+        work();
+        RUNNER.set(None);
+    };
+    std::thread::Builder::new().name("beside".to_owned()).spawn(body).map(drop)
+}
+
 /// Waits, on a thread of [`apart`], until the runtime has done this.
 pub fn wait<T: Send + 'static>(errand: impl Future<Output = T> + Send + 'static) -> Result<T, Abandoned> {
     let runner = RUNNER.with_borrow(Clone::clone).ok_or(Abandoned)?;

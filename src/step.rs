@@ -2,11 +2,12 @@
 //! holds afterwards, and where to look for it. Every native publish protocol is "some bytes, the file, some bytes".
 
 use std::fmt;
-use std::io::Read;
+use std::io::{self, Read, Write};
 use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::apart;
 use crate::archive::source::{Cursor, ReadAt};
 use crate::archive::{ArchiveError, Entry};
 use crate::package::{Digests, hex};
@@ -154,6 +155,19 @@ pub enum Content {
     Entry(Entry),
     /// Bytes that we made, e.g. a package packed from a directory.
     Spooled(Arc<dyn ReadAt>),
+    /// Bytes that we make whenever they are read, because there was no room for them.
+    Made {
+        /// How many there are.
+        size: u64,
+        /// By what.
+        by: Arc<dyn Make>,
+    },
+}
+
+/// What makes the same bytes again and again.
+pub trait Make: fmt::Debug + Send + Sync {
+    /// Writes them all.
+    fn make(&self, to: &mut dyn Write) -> io::Result<()>;
 }
 
 impl Content {
@@ -162,6 +176,7 @@ impl Content {
         match self {
             Self::Entry(entry) => entry.size(),
             Self::Spooled(spool) => spool.size(),
+            Self::Made { size, .. } => *size,
         }
     }
 
@@ -170,6 +185,15 @@ impl Content {
         Ok(match self {
             Self::Entry(entry) => Box::new(entry.open()?),
             Self::Spooled(spool) => Box::new(Cursor::new(Arc::clone(spool), 0)),
+            Self::Made { by, .. } => {
+                let failed = |source| ArchiveError::Read { entry: format!("{by:?}"), source };
+                let (reader, mut writer) = io::pipe().map_err(failed)?;
+                let by = Arc::clone(by);
+                // Who reads sees what is missing; that nobody reads on is no failure.
+                let make = move || drop(by.make(&mut writer));
+                apart::beside(make).map_err(failed)?;
+                Box::new(reader)
+            }
         })
     }
 }

@@ -25,6 +25,42 @@ pub struct Spool {
     memory: Vec<u8>,
     share: Share,
     file: Option<File>,
+    /// How much the file may take, where that is not for the folder to say.
+    room: u64,
+}
+
+/// Keeps what is written as long as there is room for it.
+#[derive(Debug)]
+pub struct Keep(Option<Spool>);
+
+impl Keep {
+    /// Keeps it in this spool.
+    pub fn new(spool: Spool) -> Self {
+        Self(Some(spool))
+    }
+
+    /// What was written, now readable; `None` where there was no room for all of it.
+    pub fn finish(self) -> io::Result<Option<Arc<dyn ReadAt>>> {
+        self.0.map(Spool::finish).transpose()
+    }
+}
+
+impl Write for Keep {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        let written = self.0.as_mut().map_or(Ok(data.len()), |spool| spool.write(data));
+        match written {
+            Err(error) if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {
+                tracing::info!("the temporary folder has no room for a package; it is packed again when it is sent");
+                self.0 = None;
+                Ok(data.len())
+            }
+            written => written,
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A part of the memory for spools, given back when it is dropped.
@@ -87,7 +123,18 @@ impl Spool {
     }
 
     fn sharing(of: &'static AtomicUsize, limit: usize) -> Self {
-        Self { limit, memory: Vec::new(), share: Share { of, size: 0 }, file: None }
+        Self { limit, memory: Vec::new(), share: Share { of, size: 0 }, file: None, room: u64::MAX }
+    }
+
+    /// A spool that keeps at most `limit` bytes in memory and has room for `room` bytes in the temporary folder.
+    #[cfg(test)]
+    pub fn with_room(limit: usize, room: u64) -> Self {
+        Self { room, ..Self::with_limit(limit) }
+    }
+
+    fn take_room(&mut self, length: usize) -> io::Result<()> {
+        self.room = self.room.checked_sub(length as u64).ok_or(io::ErrorKind::StorageFull)?;
+        Ok(())
     }
 
     /// What was written, now readable.
@@ -101,6 +148,9 @@ impl Spool {
 
 impl Write for Spool {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        if self.file.is_some() {
+            self.take_room(data.len())?;
+        }
         if let Some(file) = &mut self.file {
             return file.write(data);
         }

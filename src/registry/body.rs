@@ -148,7 +148,7 @@ fn pump(body: &step::Body, path: &str, emit: impl FnMut(Bytes) -> bool) -> Resul
 fn each_block(content: &Content, path: &str, mut more: impl FnMut(&[u8]) -> bool) -> Result<(), ArchiveError> {
     let name = || match content {
         Content::Entry(entry) => entry.path().to_owned(),
-        Content::Spooled(_) => path.to_owned(),
+        Content::Spooled(_) | Content::Made { .. } => path.to_owned(),
     };
     let failed = |source| ArchiveError::Read { entry: name(), source };
     let mut reader = content.open()?;

@@ -37,7 +37,6 @@ mod workspaces;
 mod yaml;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
@@ -122,14 +121,7 @@ fn from_folder(
         ));
     }
     let manifest = normalise(raw, &identity, folder, Origin::Folder)?;
-    Ok(Package {
-        path,
-        identity,
-        manifest,
-        content: Content::Spooled(Arc::clone(&packed.bytes)),
-        digests: packed.digests,
-        warnings,
-    })
+    Ok(Package { path, identity, manifest, content: packed.content, digests: packed.digests, warnings })
 }
 
 fn from_archive(entry: Entry, ready: Ready) -> Result<Package, PackageError> {

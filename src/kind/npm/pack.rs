@@ -1,6 +1,7 @@
 //! The archive of a package: its files as a gzipped tar that depends on nothing but their paths, bytes and modes.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::io::{self, Read, Write};
 use std::sync::Arc;
 
@@ -10,10 +11,10 @@ use super::super::PackageError;
 use super::folder::Folder;
 use super::js;
 use crate::archive::gzip::Gzip;
-use crate::archive::source::ReadAt;
-use crate::archive::spool::Spool;
+use crate::archive::spool::{Keep, Spool};
 use crate::archive::{ArchiveError, Entry};
 use crate::package::{Digester, Digests};
+use crate::step::{Content, Make};
 
 /// When npm says that every file was changed: 1985-10-26T08:15:00Z.
 const MODIFIED: u64 = 499_162_500;
@@ -23,10 +24,24 @@ const LARGE: u64 = 8 << 30;
 /// A package that we packed.
 #[derive(Debug)]
 pub(super) struct Packed {
-    /// The archive's bytes.
-    pub(super) bytes: Arc<dyn ReadAt>,
+    /// The archive's bytes, kept where there is room for them, else made again whenever they are read.
+    pub(super) content: Content,
     /// Its digests.
     pub(super) digests: Digests,
+}
+
+/// The files of a package, in the order in which they are packed.
+struct Files(Vec<File>);
+
+struct File {
+    path: Box<str>,
+    mode: u32,
+    from: From,
+}
+
+enum From {
+    Entry(Entry),
+    Bytes(Box<[u8]>),
 }
 
 /// Packs the files, `package.json` first, then in the order of their paths' bytes. `bins` are made executable;
@@ -38,30 +53,72 @@ pub(super) fn pack(
     manifest: Option<&[u8]>,
 ) -> Result<Packed, PackageError> {
     let bins: HashSet<String> = bins.iter().map(|bin| js::segments(bin).join("/")).collect();
-    let full = |source| PackageError::Spool { path: folder.path().to_owned(), source };
-    let mut sink = Gzip::new(Digester::new(Spool::default())).map_err(full)?;
     let (first, others): (Vec<&Entry>, Vec<&Entry>) =
         files.iter().partition(|entry| folder.inner(entry) == "package.json");
-    for entry in first.into_iter().chain(others) {
+    let file = |entry: &Entry| {
         let path = folder.inner(entry);
-        let replaced = manifest.filter(|_| path == "package.json");
-        let size = replaced.map_or(entry.size(), |bytes| bytes.len() as u64);
-        for block in headers(path, size, mode(entry.mode(), bins.contains(path))) {
-            sink.write_all(&block).map_err(full)?;
+        let from = match manifest.filter(|_| path == "package.json") {
+            Some(bytes) => From::Bytes(bytes.into()),
+            None => From::Entry(entry.clone()),
+        };
+        File { path: path.into(), mode: mode(entry.mode(), bins.contains(path)), from }
+    };
+    let files = Files(first.into_iter().chain(others).map(file).collect());
+    packed(files, Spool::default(), folder.path())
+}
+
+fn packed(files: Files, spool: Spool, path: &str) -> Result<Packed, PackageError> {
+    let failed = |error| match error {
+        PackError::From(error) => PackageError::Archive(error),
+        PackError::To(source) => PackageError::Spool { path: path.to_owned(), source },
+    };
+    let full = |error| failed(PackError::To(error));
+    let mut digester = Digester::new(Keep::new(spool));
+    files.write(&mut digester).map_err(failed)?;
+    let (keep, digests) = digester.finish();
+    let content = match keep.finish().map_err(full)? {
+        Some(bytes) => Content::Spooled(bytes),
+        None => Content::Made { size: digests.size, by: Arc::new(files) },
+    };
+    Ok(Packed { content, digests })
+}
+
+impl Files {
+    fn write(&self, to: impl Write) -> Result<(), PackError> {
+        let mut sink = Gzip::new(to)?;
+        for File { path, mode, from } in &self.0 {
+            let size = match from {
+                From::Bytes(bytes) => bytes.len() as u64,
+                From::Entry(entry) => entry.size(),
+            };
+            for block in headers(path, size, *mode) {
+                sink.write_all(&block)?;
+            }
+            match from {
+                From::Bytes(bytes) => sink.write_all(bytes)?,
+                From::Entry(entry) => copy(entry, &mut sink)?,
+            }
+            sink.write_all(padding(size))?;
         }
-        match replaced {
-            Some(bytes) => sink.write_all(bytes).map_err(full)?,
-            None => copy(entry, &mut sink).map_err(|error| match error {
-                CopyError::From(error) => PackageError::Archive(error),
-                CopyError::To(error) => full(error),
-            })?,
-        }
-        sink.write_all(padding(size)).map_err(full)?;
+        sink.write_all(&[0; 1024])?;
+        sink.finish()?.flush()?;
+        Ok(())
     }
-    sink.write_all(&[0; 1024]).map_err(full)?;
-    let (spool, digests) = sink.finish().map_err(full)?.finish();
-    let bytes = spool.finish().map_err(full)?;
-    Ok(Packed { bytes, digests })
+}
+
+impl fmt::Debug for Files {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a package of {} files", self.0.len())
+    }
+}
+
+impl Make for Files {
+    fn make(&self, to: &mut dyn Write) -> io::Result<()> {
+        self.write(to).map_err(|error| match error {
+            PackError::To(error) => error,
+            PackError::From(error) => io::Error::other(error),
+        })
+    }
 }
 
 /// The mode that npm records: the owner may read and write, nobody else may write.
@@ -147,13 +204,19 @@ fn record(key: &str, value: &str) -> String {
     format!("{length} {key}={value}\n")
 }
 
-enum CopyError {
+enum PackError {
     From(ArchiveError),
     To(io::Error),
 }
 
-fn copy(entry: &Entry, to: &mut impl Write) -> Result<(), CopyError> {
-    let mut reader = entry.open().map_err(CopyError::From)?;
+impl std::convert::From<io::Error> for PackError {
+    fn from(error: io::Error) -> Self {
+        Self::To(error)
+    }
+}
+
+fn copy(entry: &Entry, to: &mut impl Write) -> Result<(), PackError> {
+    let mut reader = entry.open().map_err(PackError::From)?;
     let mut buffer = vec![0; 64 << 10];
     loop {
         let count = match reader.read(&mut buffer) {
@@ -162,16 +225,49 @@ fn copy(entry: &Entry, to: &mut impl Write) -> Result<(), CopyError> {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(source) => {
                 let entry = entry.path().to_owned();
-                return Err(CopyError::From(ArchiveError::Read { entry, source }));
+                return Err(PackError::From(ArchiveError::Read { entry, source }));
             }
         };
-        to.write_all(buffer.get(..count).unwrap_or_default()).map_err(CopyError::To)?;
+        to.write_all(buffer.get(..count).unwrap_or_default()).map_err(PackError::To)?;
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::archive::Archive;
+    use crate::archive::source::Memory;
+    use crate::make::Zip;
+
+    #[tokio::test]
+    async fn what_there_is_no_room_for_is_made_again_with_the_same_bytes() {
+        let noise: Vec<u8> = std::iter::repeat_with(|| fastrand::u8(..)).take(700_000).collect();
+        let zip = Zip::new().file("package.json", "{}").file("noise.bin", &noise).file("a.js", "1").bytes();
+        let archive = Archive::open(Arc::new(Memory(zip.into())), "Build", "x").unwrap();
+        let files = || {
+            Files(
+                archive
+                    .entries()
+                    .map(|entry| File { path: entry.path().into(), mode: 0o644, from: From::Entry(entry) })
+                    .collect(),
+            )
+        };
+        let kept = packed(files(), Spool::default(), "").unwrap();
+        let made = packed(files(), Spool::with_room(1000, 300_000), "").unwrap();
+        assert!(matches!((&kept.content, &made.content), (Content::Spooled(_), Content::Made { .. })));
+        assert_eq!(made.digests, kept.digests);
+        let read = |content: Content| {
+            let mut bytes = Vec::new();
+            content.open().unwrap().read_to_end(&mut bytes).unwrap();
+            bytes
+        };
+        for _ in 0..2 {
+            let (made, kept) = (made.content.clone(), kept.content.clone());
+            assert_eq!((made.size(), kept.size()), (kept.size(), made.size()));
+            let equal = crate::apart::apart(move || read(made) == read(kept)).await.unwrap();
+            assert!(equal);
+        }
+    }
 
     #[test]
     fn modes_are_npms() {
