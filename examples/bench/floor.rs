@@ -8,6 +8,7 @@ use std::process::Stdio;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use codepipeline_artifactory::archive::gzip::LEVEL;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use md5::Md5;
@@ -23,8 +24,6 @@ use crate::registry::hex;
 use crate::scene::{Measured, Scene};
 use crate::stack::{PASSWORD, REPOSITORY, USER};
 
-/// How hard the function compresses: `src/kind/npm/pack.rs`. That the archives are of one size shows that it is so.
-const LEVEL: u32 = 9;
 /// The word that makes this program the floor.
 pub(crate) const MODE: &str = "floor";
 

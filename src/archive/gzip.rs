@@ -12,7 +12,7 @@ use flate2::{Compress, Compression, Crc, FlushCompress, Status};
 
 /// Chosen by measurement, see `make bench`: the least at which archives are no more than two in a hundred larger than
 /// those of the strongest level of the reference implementation.
-const LEVEL: u32 = 6;
+pub const LEVEL: u32 = 6;
 /// What is one block alone is compressed as well as can be: it takes some milliseconds.
 const LEVEL_OF_LITTLE: u32 = 9;
 /// Size of a block. The larger, the fewer bytes are spent on boundaries; the smaller, the sooner all processors work.
