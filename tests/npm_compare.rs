@@ -36,14 +36,19 @@ pub(crate) enum Item {
 pub(crate) type Tree = BTreeMap<String, Item>;
 
 /// Runs the real npm in a folder that is also its home, and returns what it printed.
-#[expect(clippy::disallowed_methods, reason = "the real npm is what we are compared with")]
 pub(crate) fn npm(folder: &Path, arguments: &[String]) -> String {
+    npm_in(folder, folder, arguments)
+}
+
+/// Runs the real npm in a folder below its home.
+#[expect(clippy::disallowed_methods, reason = "the real npm is what we are compared with")]
+pub(crate) fn npm_in(home: &Path, folder: &Path, arguments: &[String]) -> String {
     let output = Command::new("npm")
         .args(arguments)
         .current_dir(folder)
-        .env("HOME", folder)
-        .env("npm_config_userconfig", folder.join(".npmrc"))
-        .env("npm_config_cache", folder.join("cache"))
+        .env("HOME", home)
+        .env("npm_config_userconfig", home.join(".npmrc"))
+        .env("npm_config_cache", home.join("cache"))
         .env("npm_config_update_notifier", "false")
         .output()
         .unwrap_or_else(|error| panic!("npm cannot be started ({error}): the tests need Node 20 or later with npm"));

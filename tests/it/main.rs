@@ -31,6 +31,7 @@ mod npm_pack;
 mod npm_publish;
 mod npm_same;
 mod npm_tags;
+mod npm_workspaces;
 mod panics;
 mod refusals;
 mod registry;

@@ -17,8 +17,9 @@ use crate::archive::{Archive, Entry, EntryKind, MAX_MANIFEST, Selection};
 /// A package to publish.
 #[derive(Debug)]
 pub(super) enum Found {
-    /// A folder to pack: its path (empty for the root) and its manifest as it is in the file.
-    Folder(String, Map<String, Value>),
+    /// A folder to pack: its path (empty for the root), its manifest as it is in the file, and, where npm's
+    /// `workspaces` are in that, the paths of their members below it, private ones too.
+    Folder(String, Map<String, Value>, Vec<String>),
     /// A ready archive.
     Ready(Entry, Box<Ready>),
 }
@@ -125,25 +126,27 @@ fn folder_of(entry: &Entry) -> &str {
 fn expand(archive: &Archive, entry: &Entry, all: &[Entry], found: &mut Vec<Found>) -> Result<(), PackageError> {
     let own = read(entry)?;
     let folder = folder_of(entry).to_owned();
-    let globs = match Globs::of(&own, entry.path())? {
+    let npms = Globs::of(&own, entry.path())?;
+    let is_npms = npms.is_some();
+    let globs = match npms {
         None => pnpm::globs(archive, &folder)?,
         globs => globs,
     };
     let Some(globs) = globs else {
-        found.push(Found::Folder(folder, own));
+        found.push(Found::Folder(folder, own, Vec::new()));
         return Ok(());
     };
-    if !manifest::is_private(&own) {
-        found.push(Found::Folder(folder.clone(), own));
-    }
     let (inside, skip) = below(all, &folder);
-    for member in inside {
-        let path = folder_of(member);
-        if globs.take(path.get(skip..).unwrap_or_default()) {
-            let manifest = read(member)?;
-            if !manifest::is_private(&manifest) {
-                found.push(Found::Folder(path.to_owned(), manifest));
-            }
+    let inner = |member: &Entry| folder_of(member).get(skip..).unwrap_or_default().to_owned();
+    let members: Vec<&Entry> = inside.iter().filter(|member| globs.take(&inner(member))).collect();
+    if !manifest::is_private(&own) {
+        let paths = if is_npms { members.iter().map(|member| inner(member)).collect() } else { Vec::new() };
+        found.push(Found::Folder(folder, own, paths));
+    }
+    for member in members {
+        let manifest = read(member)?;
+        if !manifest::is_private(&manifest) {
+            found.push(Found::Folder(folder_of(member).to_owned(), manifest, Vec::new()));
         }
     }
     Ok(())

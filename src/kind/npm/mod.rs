@@ -77,7 +77,9 @@ impl Kind for Npm {
         let surroundings = Surroundings::new(archive);
         let plans = found.into_iter().map(|found| {
             let package = match found {
-                Found::Folder(path, manifest) => from_folder(&surroundings, &path, manifest, generation)?,
+                Found::Folder(path, manifest, members) => {
+                    from_folder(&surroundings, &path, manifest, &members, generation)?
+                }
                 Found::Ready(entry, ready) => from_archive(entry, *ready)?,
             };
             let needed = order::needed(&package.manifest);
@@ -93,6 +95,7 @@ fn from_folder(
     surroundings: &Surroundings<'_>,
     path: &str,
     mut raw: Map<String, Value>,
+    members: &[String],
     generation: Generation,
 ) -> Result<Package, PackageError> {
     let folder = &Folder::new(surroundings.archive(), path)?;
@@ -102,7 +105,11 @@ fn from_folder(
     let mut with_bins = raw.clone();
     bins::normalise(&mut with_bins, folder);
     let bins = bins::paths(&with_bins);
-    let mut files = files::list(folder, &raw, &bins, generation)?;
+    let mut workspace = files::without_members(folder, members)?;
+    if let Some(root) = surroundings.root_of(folder.path())? {
+        workspace.extend(files::around_member(surroundings.archive(), root, folder.path())?);
+    }
+    let mut files = files::list(folder, &raw, &bins, generation, workspace)?;
     let bundle = bundle::gather(folder, &raw, generation)?;
     files.extend(bundle.files);
     files.sort_by(|one, other| one.path().cmp(other.path()));

@@ -43,6 +43,30 @@ fn members_of_a_pnpm_workspace_are_published() {
 }
 
 #[test]
+fn ignore_files_around_a_member_are_read_like_its_own_and_only_for_npm() {
+    let zip = |globs: &str| {
+        Zip::new()
+            .file("package.json", format!(r#"{{"private":true{globs}}}"#))
+            .file("pnpm-workspace.yaml", "packages: ['p/*']\n")
+            .file(".gitignore", "secret\n")
+            .file("p/a/package.json", member("a", ""))
+            .file("p/a/secret", "")
+    };
+    let files = |zip: Zip| packed(&only(zip)).into_keys().collect::<Vec<_>>();
+    assert_eq!(files(zip(r#","workspaces":["p/*"]"#)), ["package/package.json"]);
+    // pnpm packs a member by what is in its own folder.
+    assert_eq!(files(zip("")), ["package/package.json", "package/secret"]);
+    let npms = || zip(r#","workspaces":["p/*"]"#);
+    let refused = |zip: Zip, problem: &str| {
+        let error = error(zip, "");
+        assert!(error.contains(problem), "{error}");
+    };
+    refused(npms().symlink("p/.npmignore", "x"), "p/.npmignore is a symbolic link");
+    refused(npms().file("p/.npmignore/x", ""), "p/.npmignore is a folder");
+    refused(npms().file("p/.npmignore", "{1..9999}"), "p/.npmignore has a pattern");
+}
+
+#[test]
 fn what_a_workspace_resolves_is_in_the_document_and_in_the_archive() {
     let raw = "{\n \"name\": \"a\", \"version\": \"1.0.0\", \"x\": 1.0,\n \"dependencies\": \
                {\"b\": \"workspace:^\", \"c\": \"catalog:\", \"d\": \"^4\"}\n}\n";
