@@ -5,6 +5,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use super::super::PackageError;
+use super::bins;
 use super::js;
 use super::manifest::{Identity, refused};
 use super::version::{outranks, tag_problem};
@@ -40,6 +41,7 @@ impl Package {
         let moves_latest = !target.options.contains_key("tag") && self.publish_config("tag").is_none();
         let access = self.access()?;
         let Self { path, identity, mut manifest, content, digests, warnings } = self;
+        let commands = bins::paths(&manifest).iter().map(|path| js::segments(path).join("/")).collect();
         let of = identity.coordinates();
         let file = format!("{}-{}.tgz", of.name, of.version);
         let stored = format!("{}/-/{file}", of.name);
@@ -90,7 +92,7 @@ impl Package {
                 Segment::Base64(content),
                 Segment::Bytes(Bytes::from(tail)),
             ]),
-            file: PlannedFile::new(place, digests).same_by_files(),
+            file: PlannedFile::new(place, digests).same_by_files_with(commands),
             listing: Some(Listing {
                 path,
                 accept: ACCEPT,

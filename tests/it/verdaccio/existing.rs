@@ -48,6 +48,31 @@ async fn what_npm_has_published_counts_as_published() {
 }
 
 #[tokio::test]
+async fn what_npm_leaves_without_the_right_to_execute_counts_as_published_where_it_is_a_command() {
+    let world = World::start().await;
+    let npm = world.registry.npm();
+    let manifest = r#"{"name":"mine","version":"1.0.0","bin":{"mine":"bin/mine.js","top":"top.js"}}"#;
+    let files = |mode: &'static str| ["bin/mine.js", "top.js", "other/top.js", mode];
+    npm.package("mine", &json!({}), &[]);
+    let artifact = build(&npm.folder("mine"), manifest, &files("lib/run.sh"));
+    good(&npm.run("mine", &["publish", "--ignore-scripts"]).await);
+    let theirs = world.registry.archive("mine", "1.0.0").await;
+    let modes = super::same_as_npm::entries(&theirs);
+    let mode = |path: &str| modes[&format!("package/{path}")].0;
+    let accident = ["bin/mine.js", "top.js", "other/top.js", "lib/run.sh"].map(mode);
+    assert_eq!(accident, [0o644, 0o755, 0o755, 0o644], "npm no longer does what this is about");
+
+    let variables = world.publish(world.action(artifact)).await;
+    assert_eq!(variables["SkippedCount"], "1");
+    assert_eq!(variables["Sha256"], hex(&sha2::Sha256::digest(&theirs)));
+
+    let other = build(&npm.folder("other"), manifest, &files("lib/run.sh+x"));
+    let (kind, message) = world.stack.refuse(world.action(other)).await;
+    assert_eq!(kind, "JobFailed");
+    assert!(message.contains("lib/run.sh has mode 644 there and 755 here)"), "{message}");
+}
+
+#[tokio::test]
 async fn a_real_registrys_dist_tags_are_seen_and_set() {
     let world = World::start().await;
     let tags = async || world.registry.document("mine").await["dist-tags"].clone();

@@ -70,7 +70,7 @@ fn comparable(document: &Value, registry: &Registry) -> Value {
 }
 
 /// Mode and content of everything in an archive.
-fn entries(archive: &[u8]) -> BTreeMap<String, (u32, Vec<u8>)> {
+pub(super) fn entries(archive: &[u8]) -> BTreeMap<String, (u32, Vec<u8>)> {
     let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(archive));
     let entries = archive.entries().unwrap().map(|entry| {
         let mut entry = entry.unwrap();
