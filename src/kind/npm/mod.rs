@@ -11,6 +11,7 @@ mod document;
 mod files;
 mod find;
 mod folder;
+mod git;
 mod glob;
 mod hosted;
 mod ignore;
@@ -128,7 +129,8 @@ fn from_folder(
             bundle.missing.join(", ")
         ));
     }
-    let manifest = normalise(raw, &identity, folder, Origin::Folder)?;
+    let mut manifest = normalise(raw, &identity, folder, Origin::Folder)?;
+    add_commit(&mut manifest, || surroundings.commit(folder.path()))?;
     Ok(Package {
         path,
         identity,
@@ -148,8 +150,22 @@ fn from_archive(entry: Entry, ready: Ready) -> Result<Package, PackageError> {
     bins::normalise(&mut with_bins, &contents);
     let missing = promised::missing(&raw, &bins::paths(&with_bins), &contents.files().collect());
     let warnings = manifest::warnings(&raw, false, missing.as_deref());
-    let manifest = normalise(raw, &identity, &contents, Origin::Archive)?;
+    let mut manifest = normalise(raw, &identity, &contents, Origin::Archive)?;
+    add_commit(&mut manifest, || Ok(contents.commit()))?;
     Ok(Package { path, identity, manifest, content: Content::Entry(entry), digests, warnings })
+}
+
+/// The commit that the package is from, where the manifest does not name one itself.
+fn add_commit(
+    manifest: &mut Map<String, Value>,
+    commit: impl FnOnce() -> Result<Option<String>, PackageError>,
+) -> Result<(), PackageError> {
+    if !js::truthy(manifest.get("gitHead"))
+        && let Some(commit) = commit()?
+    {
+        manifest.insert("gitHead".to_owned(), Value::String(commit));
+    }
+    Ok(())
 }
 
 /// What `Options: npm-files=…` says.

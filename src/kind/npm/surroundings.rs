@@ -8,6 +8,7 @@ use std::rc::Rc;
 use serde_json::{Map, Value};
 
 use super::super::PackageError;
+use super::git;
 use super::js;
 use super::manifest;
 use super::pnpm::{self, Catalogs, DEFAULT};
@@ -43,12 +44,14 @@ pub(super) struct Surroundings<'a> {
     known: RefCell<HashMap<String, Option<Rc<Workspace>>>>,
     /// What npm's `workspaces` of a folder's manifest say.
     globs: RefCell<HashMap<String, Option<Rc<Globs>>>>,
+    /// The commits that repositories are at.
+    heads: RefCell<HashMap<String, Option<String>>>,
 }
 
 impl<'a> Surroundings<'a> {
     /// Nothing is read before it is asked for.
     pub(super) fn new(archive: &'a Archive) -> Self {
-        Self { archive, known: RefCell::default(), globs: RefCell::default() }
+        Self { archive, known: RefCell::default(), globs: RefCell::default(), heads: RefCell::default() }
     }
 
     /// The artifact.
@@ -84,6 +87,19 @@ impl<'a> Surroundings<'a> {
             }
         }
         Ok(None)
+    }
+
+    /// The commit of the repository that the package in `folder` is in, as far as that is in the artifact.
+    pub(super) fn commit(&self, folder: &str) -> Result<Option<String>, PackageError> {
+        let Some(repository) = git::around(self.archive, folder) else {
+            return Ok(None);
+        };
+        if let Some(known) = self.heads.borrow().get(&repository) {
+            return Ok(known.clone());
+        }
+        let head = git::head_of(self.archive, &repository)?;
+        self.heads.borrow_mut().insert(repository, head.clone());
+        Ok(head)
     }
 
     fn globs_of(&self, folder: &str) -> Result<Option<Rc<Globs>>, PackageError> {
