@@ -29,6 +29,7 @@ mod promised;
 mod readme;
 mod ready;
 mod segment;
+mod shape;
 mod specifiers;
 mod surroundings;
 #[cfg(test)]
@@ -102,6 +103,7 @@ fn from_folder(
     let folder = &Folder::new(surroundings.archive(), path)?;
     let path = folder.outer("package.json");
     let identity = Identity::of(&raw, &path)?;
+    shape::check(&raw, &path, Origin::Folder)?;
     let resolved = specifiers::resolve(&mut raw, surroundings, folder.path(), &path)?;
     let mut with_bins = raw.clone();
     bins::normalise(&mut with_bins, folder);
@@ -145,6 +147,7 @@ fn from_archive(entry: Entry, ready: Ready) -> Result<Package, PackageError> {
     let Ready { manifest: raw, digests, contents } = ready;
     let path = format!("{}:package.json", entry.path());
     let identity = Identity::of(&raw, &path)?;
+    shape::check(&raw, &path, Origin::Archive)?;
     specifiers::refuse(&raw, &path)?;
     let mut with_bins = raw.clone();
     bins::normalise(&mut with_bins, &contents);
