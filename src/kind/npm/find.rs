@@ -63,7 +63,18 @@ pub(super) fn find(archive: &Archive, files: &Selection) -> Result<Vec<Found>, P
                 }
             }
             if outermost.is_empty() {
-                return Err(nothing(archive, files, &without));
+                // A tar is a package for npm; among other things it is rather data.
+                let tars = candidates(archive, files).filter(|entry| {
+                    entry.kind() == EntryKind::File && entry.path().to_ascii_lowercase().ends_with(".tar")
+                });
+                for entry in tars {
+                    if let Some(ready) = Ready::read(&entry)? {
+                        found.push(Found::Ready(entry, Box::new(ready)));
+                    }
+                }
+                if found.is_empty() {
+                    return Err(nothing(archive, files, &without));
+                }
             }
         }
     }

@@ -132,7 +132,12 @@ impl Contents {
         let Some((_, inner)) = path.split_once('/') else {
             return Ok(());
         };
-        if inner.is_empty() || inner.split('/').any(|name| name == "..") {
+        if inner.split('/').any(|name| name == "..") {
+            return Ok(());
+        }
+        let inner = js::segments(inner).join("/");
+        let inner = inner.as_str();
+        if inner.is_empty() {
             return Ok(());
         }
         self.paths = self.paths.saturating_add(path.len() as u64);
@@ -241,6 +246,8 @@ mod tests {
             ([file("package/../x", b""), whole.clone()].concat(), "a path that leads out"),
             ([file("foo/package.json", MANIFEST), end()].concat(), "another top folder"),
             ([file("./package.json", MANIFEST), end()].concat(), "the top folder is the current one"),
+            ([file("package//package.json", MANIFEST), end()].concat(), "a doubled slash"),
+            ([file("package/./package.json", MANIFEST), end()].concat(), "a dot between"),
             ([file("a/package.json", old), file("b/package.json", MANIFEST), end()].concat(), "the later counts"),
             (
                 [manifest(), entry(EntryType::Symlink, "package/package.json", b""), end()].concat(),
@@ -251,6 +258,9 @@ mod tests {
         }
         let (first, second) = whole.split_at(700);
         assert_eq!(read([gzip(first), gzip(second)].concat()), "1.0.0", "two members");
+        for zeros in [1, 512, 100_000] {
+            assert_eq!(read([gzip(&whole), vec![0; zeros]].concat()), "1.0.0", "{zeros} zeros behind the stream");
+        }
     }
 
     #[test]
@@ -283,7 +293,7 @@ mod tests {
         for (bytes, reason) in [
             (checksum, "corrupt"),
             ([&good[..], b"more"].concat(), "gzip"),
-            ([&good[..], &[0; 512]].concat(), "gzip"),
+            ([&good[..], &[0; 512], b"more"].concat(), "gzip"),
             (good[..good.len() - 9].to_vec(), ""),
             (good[..10].to_vec(), ""),
             (Vec::new(), ""),
