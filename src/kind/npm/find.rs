@@ -2,7 +2,7 @@
 //! else the ready archives are; else the outermost folders with a `package.json`. `Files` narrows which of these
 //! files are looked at, never what goes into a package. Nothing under a `node_modules` is ever looked at.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value};
 
@@ -154,8 +154,18 @@ fn expand(archive: &Archive, entry: &Entry, all: &[Entry], found: &mut Vec<Found
         let paths = if is_npms { members.iter().map(|member| inner(member)).collect() } else { Vec::new() };
         found.push(Found::Folder(folder, own, paths));
     }
+    let mut named: HashMap<String, &str> = HashMap::new();
     for member in members {
         let manifest = read(member)?;
+        if let Some(name) = manifest.get("name").and_then(Value::as_str).filter(|_| is_npms)
+            && let Some(other) = named.insert(name.to_owned(), folder_of(member))
+        {
+            return Err(refused(
+                member.path(),
+                &format!("has the name {name:?}, as {other}/package.json has, and both are members of one workspace"),
+                "give one of them another name, or leave it out of the workspace",
+            ));
+        }
         if !manifest::is_private(&manifest) {
             found.push(Found::Folder(folder_of(member).to_owned(), manifest, Vec::new()));
         }

@@ -138,6 +138,13 @@ fn name_problem(name: &str) -> Option<&'static str> {
 pub(super) fn warnings(manifest: &Map<String, Value>, is_folder: bool, missing: Option<&str>) -> Vec<String> {
     let mut warnings = Vec::new();
     if let Some(Value::Object(config)) = manifest.get("publishConfig") {
+        if js::truthy(config.get("provenance")) {
+            warnings.push(
+                "publishConfig.provenance is ignored: a statement of provenance can be made only where the package is \
+                 built"
+                    .to_owned(),
+            );
+        }
         for (key, value) in config {
             if key == "registry" || key.ends_with(":registry") {
                 warnings.push(format!(

@@ -361,11 +361,12 @@ fn the_dist_tag_is_the_option_else_the_manifests() {
 fn warnings_name_what_is_ignored_and_what_is_not_run() {
     let plan = only(Zip::new().file(
         "package.json",
-        r#"{"name":"a","version":"1.0.0","scripts":{"prepare":"x","prepack":"y"},"publishConfig":{"registry":"https://r.example/"}}"#,
+        r#"{"name":"a","version":"1.0.0","scripts":{"prepare":"x","prepack":"y"},"publishConfig":{"registry":"https://r.example/","provenance":true}}"#,
     ));
     assert_eq!(
         plan.warnings,
         [
+            "publishConfig.provenance is ignored: a statement of provenance can be made only where the package is built",
             "publishConfig.registry (https://r.example/) is ignored: RepoKey and ArtifactoryHost say where to publish",
             "scripts are never run here, so prepack, prepare must have run in the build",
         ]
