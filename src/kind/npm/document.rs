@@ -53,8 +53,14 @@ impl Package {
             None => address,
         };
         let dist = manifest.entry("dist").or_insert_with(|| json!({}));
+        // What is no object is spread into one by its places.
+        let spread: Map<String, Value> = match &*dist {
+            Value::Array(items) => items.iter().enumerate().map(|(at, item)| (at.to_string(), item.clone())).collect(),
+            Value::String(text) => text.chars().enumerate().map(|(at, sign)| (at.to_string(), json!(sign))).collect(),
+            _ => Map::new(),
+        };
         if !dist.is_object() {
-            *dist = json!({});
+            *dist = Value::Object(spread);
         }
         if let Value::Object(dist) = dist {
             dist.insert("integrity".to_owned(), json!(format!("sha512-{}", base64(&digests.sha512))));
