@@ -170,7 +170,10 @@ fn twelve(folder: &Folder, listed: &[String]) -> Result<Named, PackageError> {
         let pattern = pattern.split('/').filter(|name| *name != ".").collect::<Vec<_>>().join("/");
         let glob = Glob::new(&format!("/{pattern}"), Case::Exact)
             .map_err(|TooManyError| too_much(&folder.outer("package.json"), &pattern))?;
-        let found = |path: &str| glob.matches_path(&format!("/{path}"), Case::Exact);
+        let found = |path: &str| {
+            let path = format!("/{path}");
+            glob.matches_path(&path, Case::Exact) || glob.stands_below(&path, Case::Exact)
+        };
         let sign = if brings_back { "!" } else { "" };
         let mut paths = Paths::default();
         // A name with signs of a pattern is read as a pattern once it is found.
