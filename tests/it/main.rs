@@ -27,6 +27,7 @@ mod npm_clients;
 mod npm_compare;
 mod npm_existing;
 mod npm_jobs;
+mod npm_judged;
 mod npm_pack;
 mod npm_publish;
 mod npm_same;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use codepipeline_artifactory::archive::Selection;
 use codepipeline_artifactory::plan::PackagePlan;
 
-use crate::npm_compare::{Tree, archive_of, differences, nowhere, npm_in, npms_tree, plans, tree};
+use crate::npm_compare::{Differences, Tree, archive_of, commands_of, nowhere, npm_in, npms_tree, plans, tree};
 use crate::npm_pack::build;
 
 /// What it is about, the root's manifest, its files and those of the members.
@@ -23,8 +23,8 @@ const WORKSPACES: &[Case] = &[
         "packages/d/package.json={\"name\":\"d\",\"version\":\"1.0.0\",\"private\":true}", "packages/d/x",
         "packages/not/package.json={\"name\":\"not\",\"version\":\"1.0.0\"}",
         "deep/.npmignore=*.css\n", "deep/.gitignore=*.js\n", "deep/er/.npmignore=",
-        "deep/er/e/package.json={\"name\":\"e\",\"version\":\"1.0.0\"}", "deep/er/e/a.css", "deep/er/e/a.js", "deep/er/e/a.log",
-        "solo/package.json={\"name\":\"solo\",\"version\":\"1.0.0\"}", "solo/s.log", "solo/s.js", "solo/b.map",
+        "deep/er/e/package.json={\"name\":\"e\",\"version\":\"1.0.0\",\"dependencies\":{\"a\":\"workspace:^\"}}", "deep/er/e/a.css", "deep/er/e/a.js", "deep/er/e/a.log",
+        "solo/package.json={\"name\":\"solo\",\"version\":\"1.0.0\"}", "solo/s.log", "solo/q:r.js", "solo/lib/t:u.js", "solo/s.js", "solo/b.map",
     ]),
     ("an npmignore of the root before its gitignore, and a root that is published", r#"{"name":"public-root","version":"1.0.0","workspaces":{"packages":["packages/*","solo","apps/**"]}}"#, &[
         ".npmignore=secret.js\n", ".gitignore=built\n", "secret.js", "root.js", "built/x.js", "lib/solo", "lib/solo2/y.js", "packages/loose.js", "packages/no-package/x.js",
@@ -41,14 +41,15 @@ const WORKSPACES: &[Case] = &[
     ]),
 ];
 
-fn by_name(plans: &[PackagePlan]) -> BTreeMap<String, Tree> {
-    plans.iter().map(|plan| (plan.of.name.clone(), tree(&archive_of(plan)[..]))).collect()
+/// Files and commands of each package.
+fn by_name(plans: &[PackagePlan]) -> BTreeMap<String, (Tree, Vec<String>)> {
+    plans.iter().map(|plan| (plan.of.name.clone(), (tree(&archive_of(plan)[..]), commands_of(plan)))).collect()
 }
 
 #[test]
 fn members_and_roots_have_the_files_that_npm_gives_them() {
     let home = tempfile::tempdir().unwrap();
-    let mut found = Vec::new();
+    let mut differences = Differences::default();
     let mut packages = 0;
     for (number, (story, manifest, files)) in WORKSPACES.iter().enumerate() {
         let root = home.path().join(number.to_string());
@@ -65,14 +66,19 @@ fn members_and_roots_have_the_files_that_npm_gives_them() {
         for package in &report {
             let name = package["name"].as_str().unwrap();
             // npm packs what is private and then does not publish it.
-            let Some(ours) = ours.get(name) else { continue };
+            let Some((ours, commands)) = ours.get(name) else { continue };
             packages += 1;
-            let differing = differences(&npms_tree(package, &out), ours);
-            found.extend(differing.into_iter().map(|(path, how)| format!("{story} | {name} | {path} | {how}")));
+            let before = differences.others.len();
+            differences.of_archives(&npms_tree(package, &out), ours, commands);
+            if differences.others.len() > before {
+                differences.others.push(format!("… of {name}: {story}"));
+            }
         }
         assert!(ours.keys().all(|name| report.iter().any(|package| package["name"] == **name)), "{story}");
     }
-    assert_eq!(found, Vec::<String>::new());
+    assert!(differences.others.is_empty(), "{}", differences.others.join("\n"));
+    let meant = ["names with a colon are kept", "specifiers of a workspace are replaced"];
+    assert_eq!(differences.meant.into_iter().collect::<Vec<_>>(), meant);
     assert_eq!(packages, 12);
 }
 
