@@ -32,7 +32,7 @@ stack: ## keep the local services up, and print what `cargo lambda` needs to use
 	cargo run --locked --quiet --example stack
 
 .PHONY: test
-test: $(VERDACCIO)/node_modules/.package-lock.json ## all tests: needs Rust, Node with npm, Python 3 and the package registries' clients; no AWS, no Docker
+test: $(VERDACCIO)/node_modules/.package-lock.json $(TOOLS)/npm12/node_modules/.package-lock.json ## all tests: needs Rust, Node with npm, Python 3 and the package registries' clients; no AWS, no Docker
 	cargo test --locked
 
 .PHONY: npm-clients
@@ -110,7 +110,7 @@ simulate: ## SEEDS=from..to: each seed decides on jobs, faults, deaths and clock
 	cargo run --locked --quiet --profile simulate --example simulate -- $(SEEDS)
 
 .PHONY: npm-corpus
-npm-corpus: $(CORPUS)/node_modules/.package-lock.json ## some six hundred real packages, packed by the real npm and by us
+npm-corpus: $(CORPUS)/node_modules/.package-lock.json ## some six hundred real packages, alone and as monorepos, packed by the real npm and by us, and what would be sent
 	cargo run --locked --quiet --example npm_corpus -- $(CORPUS)
 
 # The packages are pinned by tests/corpus/npm/package-lock.json; nothing of them is in the repository.

@@ -1,6 +1,7 @@
 //! What is sent, as data: a [`Step`] is one request whose body is a list of [`Segment`]s, the file that Artifactory
 //! holds afterwards, and where to look for it. Every native publish protocol is "some bytes, the file, some bytes".
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::sync::Arc;
@@ -64,12 +65,16 @@ pub struct PlannedFile {
 }
 
 /// By what a file in the repository is known to be the planned one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SameBy {
     /// Its bytes alone.
     Bytes,
     /// Its bytes, or else what is inside: both are gzipped tars that hold the same files.
-    Files,
+    Files {
+        /// Paths of commands. Whether these may be executed is decided by whoever packs or installs, so that it makes
+        /// no other file.
+        commands: Arc<BTreeSet<String>>,
+    },
 }
 
 impl PlannedFile {
@@ -81,7 +86,13 @@ impl PlannedFile {
     /// A gzipped tar, which another archive of the same files is as good as.
     #[must_use]
     pub fn same_by_files(self) -> Self {
-        Self { same_by: SameBy::Files, ..self }
+        Self { same_by: SameBy::Files { commands: Arc::default() }, ..self }
+    }
+
+    /// A gzipped tar as [`PlannedFile::same_by_files`], in which these are commands.
+    #[must_use]
+    pub fn same_by_files_with(self, commands: BTreeSet<String>) -> Self {
+        Self { same_by: SameBy::Files { commands: Arc::new(commands) }, ..self }
     }
 }
 

@@ -1,8 +1,9 @@
 //! Whether two gzipped tars hold the same files though their bytes differ: another zlib, another time, another order.
-//! The same is: the same paths below the top folder, whatever that is called, and for each the same bytes and mode.
+//! The same is: the same paths below the top folder, whatever that is called, and for each the same bytes and mode; of
+//! commands, but for the right to execute, which some packers give them, some to a few of them, and installers to all.
 //! Neither archive is held whole, nor are the paths of all its files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::{self, BufRead};
 
@@ -12,6 +13,8 @@ use sha2::Sha256;
 use super::tarball::{self, Member, MemberKind, damaged};
 use super::{MAX_DIRECTORY, MAX_INFLATED};
 
+/// The right to execute, of the owner, the group and everybody.
+const EXECUTABLE: u32 = 0o111;
 /// How many differing files are named.
 const NAMED: usize = 5;
 /// Longest path that is kept for a message, in characters.
@@ -85,10 +88,12 @@ impl Files {
         self.bytes.saturating_add(entries).saturating_add(FRAME)
     }
 
-    /// In what another archive differs; `ours` opens this one again, to name what the other lacks.
+    /// In what another archive differs; `commands` are the paths of commands, and `ours` opens this one again, to name
+    /// what the other lacks.
     pub fn differences<R: BufRead>(
         mut self,
         theirs: impl BufRead,
+        commands: &BTreeSet<String>,
         ours: impl FnOnce() -> io::Result<R>,
     ) -> io::Result<Differences> {
         let mut differences = Differences::default();
@@ -103,7 +108,9 @@ impl Files {
                     }
                     if there.size != here.size || there.digest != here.digest {
                         differences.add(&path, How::Bytes);
-                    } else if there.mode != here.mode {
+                    } else if there.mode != here.mode
+                        && !((there.mode ^ here.mode) & !EXECUTABLE == 0 && is_command(&path, commands))
+                    {
                         differences.add(&path, How::Mode { there: there.mode, here: here.mode });
                     }
                 }
@@ -165,6 +172,12 @@ impl fmt::Display for Differences {
             more => write!(f, " and {more} files more"),
         }
     }
+}
+
+/// Whether the path is a command for somebody: npm cuts a path's first folder off before it looks, so that it takes
+/// what has a command's path in another folder for one, and leaves a command in a folder alone.
+fn is_command(path: &str, commands: &BTreeSet<String>) -> bool {
+    commands.contains(path) || path.split_once('/').is_some_and(|(_, inner)| commands.contains(inner))
 }
 
 /// Every entry with its path below the top folder. Folders hold no bytes and do not count.
@@ -231,7 +244,12 @@ mod tests {
     }
 
     fn compare(ours: &[u8], theirs: &[u8]) -> Result<String, String> {
-        let differences = Files::of(ours).and_then(|files| files.differences(theirs, || Ok(ours)));
+        compare_with(&[], ours, theirs)
+    }
+
+    fn compare_with(commands: &[&str], ours: &[u8], theirs: &[u8]) -> Result<String, String> {
+        let commands = commands.iter().map(|command| (*command).to_owned()).collect();
+        let differences = Files::of(ours).and_then(|files| files.differences(theirs, &commands, || Ok(ours)));
         differences.map(|differences| differences.to_string()).map_err(|error| error.to_string())
     }
 
@@ -272,6 +290,23 @@ mod tests {
         let long = format!("package/{}", "l".repeat(500));
         let said = compare(&tgz(OURS, 9), &tgz(&[OURS, &[(long.as_str(), 0o644, "")]].concat(), 9)).unwrap();
         assert_eq!(said, format!("{}… is only there", "l".repeat(MAX_SHOWN)));
+    }
+
+    #[test]
+    fn a_commands_right_to_execute_is_no_difference_and_any_other_mode_is() {
+        let with = |modes: [u32; 4]| {
+            let paths = ["p/bin/a.js", "p/x/bin/a.js", "p/a.js", "p/bin/b.js"];
+            let files: Vec<File> = paths.iter().zip(modes).map(|(path, mode)| (*path, mode, "1")).collect();
+            tgz(&files, 9)
+        };
+        let commands = ["bin/a.js"];
+        let ours = with([0o755, 0o644, 0o644, 0o644]);
+        assert_eq!(compare_with(&commands, &ours, &with([0o644, 0o755, 0o644, 0o644])).unwrap(), "");
+        assert_eq!(
+            compare_with(&commands, &ours, &with([0o640, 0o755, 0o755, 0o755])).unwrap(),
+            "a.js has mode 755 there and 644 here, bin/a.js has mode 640 there and 755 here, bin/b.js has mode 755 there and 644 here"
+        );
+        assert!(compare(&ours, &with([0o644; 4])).unwrap().starts_with("bin/a.js has mode 644 there"));
     }
 
     #[test]

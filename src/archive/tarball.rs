@@ -3,7 +3,7 @@
 
 use std::io::{self, BufRead, Read};
 
-use flate2::bufread::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 use tar::EntryType;
 
 use super::MAX_ENTRIES;
@@ -37,14 +37,15 @@ pub enum MemberKind {
     Other(u8, Vec<u8>),
 }
 
-/// Goes through a gzipped tar to its end: behind the last entry there must be nothing but the checksum. It may inflate
-/// to `most` bytes.
+/// Goes through a gzipped tar to its end: behind the last entry there must be nothing but the checksum, and perhaps
+/// zeros, with which some tools fill their blocks. It may inflate to `most` bytes.
 pub fn walk(
     gzipped: impl BufRead,
     most: u64,
     mut visit: impl FnMut(&Member, &mut dyn Read) -> io::Result<()>,
 ) -> io::Result<()> {
-    let mut archive = tar::Archive::new(Bounded { reader: MultiGzDecoder::new(gzipped), most, left: most });
+    let reader = Gunzip { member: Some(GzDecoder::new(gzipped)) };
+    let mut archive = tar::Archive::new(Bounded { reader, most, left: most });
     members(&mut archive, &mut visit)?;
     io::copy(&mut archive.into_inner(), &mut io::sink()).map(drop)
 }
@@ -98,6 +99,48 @@ fn members(
         }
     }
     Ok(())
+}
+
+/// What the members of a gzip stream hold, one after the other.
+struct Gunzip<R> {
+    member: Option<GzDecoder<R>>,
+}
+
+impl<R: BufRead> Read for Gunzip<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while let Some(member) = &mut self.member {
+            let count = member.read(buffer)?;
+            if count > 0 || buffer.is_empty() {
+                return Ok(count);
+            }
+            let Some(mut behind) = self.member.take().map(GzDecoder::into_inner) else { break };
+            if !only_zeros(&mut behind)? {
+                self.member = Some(GzDecoder::new(behind));
+            }
+        }
+        Ok(0)
+    }
+}
+
+/// Skips zeros; whether nothing is behind them.
+fn only_zeros(reader: &mut impl BufRead) -> io::Result<bool> {
+    let mut skipped = false;
+    loop {
+        let bytes = reader.fill_buf()?;
+        if bytes.is_empty() {
+            return Ok(true);
+        }
+        let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+        if zeros < bytes.len() {
+            return if zeros == 0 && !skipped {
+                Ok(false)
+            } else {
+                Err(damaged("there is more behind the gzip stream"))
+            };
+        }
+        skipped = true;
+        reader.consume(zeros);
+    }
 }
 
 /// A reader that fails where there is more than is allowed.

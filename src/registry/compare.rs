@@ -1,7 +1,9 @@
 //! A file in the repository that has other bytes than ours, held against ours by what is inside: fetched while it is
 //! compared, no further than it can be the same, and believed only where it is what the server says it has.
 
+use std::collections::BTreeSet;
 use std::io::{self, BufReader, Read};
+use std::sync::Arc;
 
 use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
 use reqwest::{Method, Response};
@@ -40,7 +42,7 @@ impl Registry {
         budget: &Budget,
     ) -> Result<Found, RegistryError> {
         let as_before = |theirs| Found::Other { theirs, ours: ours.clone(), differences: String::new() };
-        let (SameBy::Files, Some(content)) = (step.file.same_by, step.body.file()) else {
+        let (SameBy::Files { commands }, Some(content)) = (&step.file.same_by, step.body.file()) else {
             return Ok(as_before(theirs));
         };
         // What is kept of an archive's files can be megabytes: of one at a time.
@@ -51,7 +53,8 @@ impl Registry {
         let Ok(Ok(files)) = listed.await else {
             return Ok(as_before(theirs));
         };
-        let against = Against { most: files.most(), files: std::sync::Mutex::new(Some(files)), content };
+        let commands = Arc::clone(commands);
+        let against = Against { most: files.most(), files: std::sync::Mutex::new(Some(files)), content, commands };
         let fetched = self.fetch(repository, step, &against, budget).await?;
         let Some(Compared { digests: Some(digests), differences }) = fetched else {
             return Ok(as_before(theirs));
@@ -134,6 +137,7 @@ struct Against {
     /// Taken by the first attempt; a further one lists them anew.
     files: std::sync::Mutex<Option<Files>>,
     content: Content,
+    commands: Arc<BTreeSet<String>>,
 }
 
 impl Take for Against {
@@ -146,8 +150,8 @@ impl Take for Against {
         }
         let (sender, receiver) = mpsc::channel(4);
         let files = self.files.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-        let content = self.content.clone();
-        let comparing = apart::begin(move || differences(files, &content, Arriving::new(receiver)));
+        let (content, commands) = (self.content.clone(), Arc::clone(&self.commands));
+        let comparing = apart::begin(move || differences(files, &content, &commands, Arriving::new(receiver)));
         let mut length = 0_u64;
         let mut whole = true;
         while let Some(chunk) = wire.next_chunk(&mut response, deadline).await? {
@@ -164,14 +168,19 @@ impl Take for Against {
 }
 
 /// The digests of all that arrives, and in what it differs.
-fn differences(files: Option<Files>, ours: &Content, theirs: Arriving) -> (Digests, Option<Differences>) {
+fn differences(
+    files: Option<Files>,
+    ours: &Content,
+    commands: &BTreeSet<String>,
+    theirs: Arriving,
+) -> (Digests, Option<Differences>) {
     let again = || open(ours).map(BufReader::new);
     let mut theirs = BufReader::new(Digested { reader: theirs, digester: Digester::new(io::sink()) });
     let files = match files {
         Some(files) => Ok(files),
         None => again().and_then(Files::of),
     };
-    let differences = files.and_then(|files| files.differences(&mut theirs, again));
+    let differences = files.and_then(|files| files.differences(&mut theirs, commands, again));
     let mut rest = theirs.into_inner();
     // Its digest says whether it is what the server has; a channel's end is no error.
     let _ = io::copy(&mut rest, &mut io::sink());

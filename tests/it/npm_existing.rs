@@ -162,6 +162,32 @@ async fn a_conflict_names_the_first_files_that_differ_and_how() {
 }
 
 #[tokio::test]
+async fn prereleases_and_deprecated_versions_that_exist_are_versions_like_any_other() {
+    let stack = stack().await;
+    // npm leaves both out of its look at what is there, and the registry has to refuse them.
+    let cases = [
+        ("pre", "1.0.0-rc.1", json!({ "publishConfig": { "tag": "next" } })),
+        ("@acme/old", "1.0.0", json!({ "deprecated": "use another" })),
+    ];
+    for (name, version, members) in cases {
+        let artifact = |text: &str| {
+            let mut manifest = json!({ "name": name, "version": version });
+            manifest.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+            Zip::new().file("package.json", manifest.to_string()).file("index.js", text).bytes()
+        };
+        stack.publish(artifact("1")).await;
+        let (stored, sent) = (path(name, version), puts(&stack));
+        assert_eq!(variables(&stack.run(stack.action(artifact("1"))).await.1)["SkippedCount"], "1", "the same bytes");
+        let ours = stack.artifactory.file(REPOSITORY, &stored).unwrap();
+        stack.artifactory.put_file(REPOSITORY, &stored, packed_otherwise(&ours));
+        assert_eq!(variables(&stack.run(stack.action(artifact("1"))).await.1)["SkippedCount"], "1", "the same files");
+        let (kind, message) = stack.refuse(stack.action(artifact("2"))).await;
+        assert!(kind == "JobFailed" && message.contains("index.js has other bytes"), "{message}");
+        assert_eq!(puts(&stack), sent, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn what_cannot_be_compared_stays_a_conflict() {
     let stack = stack().await;
     let stored = path("left", "1.0.0");

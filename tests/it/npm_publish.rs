@@ -1,5 +1,5 @@
 //! The same packages published by the real npm, to a server that keeps what it is sent, and planned by us: equal
-//! documents but for the archive's bytes and for what npm leaks about the machine.
+//! documents but for what is meant to differ.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -7,21 +7,11 @@
     reason = "helpers of tests fail as tests do"
 )]
 
-use std::io::Read;
-use std::path::Path;
-use std::sync::Arc;
-
-use base64::Engine as _;
-use bytes::Bytes;
-use codepipeline_artifactory::archive::Archive;
-use codepipeline_artifactory::archive::source::Memory;
-use codepipeline_artifactory::kind;
 use codepipeline_artifactory::registry::url::Base;
-use codepipeline_artifactory::step::Segment;
 use serde_json::{Value, json};
 
 use crate::make::{Zip, tgz};
-use crate::npm_compare::{npm, target};
+use crate::npm_compare::{Differences, body_of, npm, plans, target};
 use crate::npm_pack::build;
 use crate::stack::http::{Server, Traffic};
 
@@ -59,37 +49,68 @@ async fn documents_are_npms() {
     let home = tempfile::tempdir().unwrap();
     let bare = registry.strip_prefix("http:").unwrap();
     std::fs::write(home.path().join(".npmrc"), format!("registry={registry}\n{bare}:_authToken=token\n")).unwrap();
-    let mut expected = Vec::new();
-    for (number, (members, files)) in FOLDERS.iter().enumerate() {
-        let manifest = format!(r#"{{"name":" @acme/case{number}","version":"v1.0.0+b"{members}}}"#);
-        let zip = build(&home.path().join(number.to_string()), &manifest, files);
-        expected.push((format!("./{number}"), manifest, ours(zip, &server.url())));
+    let mut differences = Differences::default();
+    let mut compared = 0;
+    // What one npm publishes is compared with what we would send.
+    let mut compare = |arguments: &[&str], ours: Vec<(String, Value)>| {
+        let before = traffic.seen().len();
+        npm(
+            home.path(),
+            &[&["publish", "--ignore-scripts"], arguments].concat().into_iter().map(str::to_owned).collect::<Vec<_>>(),
+        );
+        let seen = traffic.seen();
+        let puts: Vec<_> = seen.iter().skip(before).filter(|seen| seen.request.method == "PUT").collect();
+        assert_eq!(puts.len(), ours.len());
+        for (path, mut ours) in ours {
+            let put = puts.iter().find(|put| put.request.path == path).unwrap_or_else(|| panic!("npm sent no {path}"));
+            assert_eq!(put.request.header("content-type"), "application/json");
+            let mut theirs = put.request.json();
+            let keys = |document: &Value| document.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+            assert_eq!(keys(&theirs), keys(&ours));
+            let manifests = [&mut theirs, &mut ours]
+                .map(|document| document.as_object_mut().unwrap().shift_remove("versions").unwrap());
+            let [npms, ours_own] = manifests.map(|versions| versions.as_object().unwrap().clone());
+            assert!(npms.keys().eq(ours_own.keys()), "{path}");
+            differences.of_manifests(&theirs, &ours);
+            for (npms, ours) in npms.values().zip(ours_own.values()) {
+                let before = differences.others.len();
+                differences.of_manifests(npms, ours);
+                if differences.others.len() > before {
+                    differences.others.push(format!("… of {path}"));
+                }
+            }
+            compared += 1;
+        }
+    };
+    let mut members = Vec::new();
+    for (number, (members_of_it, files)) in FOLDERS.iter().enumerate() {
+        let manifest = format!(r#"{{"name":" @acme/case{number}","version":"v1.0.0+b"{members_of_it}}}"#);
+        let zip = build(&home.path().join("packages").join(number.to_string()), &manifest, files);
+        members.push(ours(zip, &server.url(), None));
     }
+    std::fs::write(home.path().join("package.json"), r#"{"workspaces":["packages/*"]}"#).unwrap();
+    compare(&["--workspaces"], members);
     for (number, files) in archives().iter().enumerate() {
         let bytes = tgz(files);
         let name = format!("{number}.tgz");
         std::fs::write(home.path().join(&name), &bytes).unwrap();
         let zip = Zip::new().stored().folder("empty").file(&name, &bytes).bytes();
-        expected.push((format!("./{name}"), format!("{files:?}"), ours(zip, &server.url())));
+        compare(&[&format!("./{name}")], vec![ours(zip, &server.url(), None)]);
     }
-    let mut differences = Vec::new();
-    for (argument, story, (path, mut ours)) in expected {
-        let before = traffic.seen().len();
-        publish(home.path(), &argument);
-        let seen = traffic.seen();
-        let put = seen.iter().skip(before).find(|seen| seen.request.method == "PUT").unwrap();
-        assert_eq!(put.request.path, path);
-        assert_eq!(put.request.header("content-type"), "application/json");
-        let mut theirs = put.request.json();
-        let keys = |document: &Value| document.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
-        assert_eq!(keys(&theirs), keys(&ours));
-        comparable(&mut theirs);
-        comparable(&mut ours);
-        if theirs != ours {
-            differences.push(format!("{story}\n  npm  {theirs}\n  ours {ours}"));
-        }
-    }
-    assert!(differences.is_empty(), "{}", differences.join("\n"));
+    let tagged = build(&home.path().join("tagged"), r#"{"name":"tagged","version":"1.0.0","tag":"own"}"#, &[]);
+    compare(&["--tag", "option", "./tagged"], vec![ours(tagged, &server.url(), Some("option"))]);
+    assert_eq!(compared, FOLDERS.len() + 3);
+    assert!(differences.others.is_empty(), "{}", differences.others.join("\n"));
+    assert_eq!(
+        differences.meant.iter().copied().collect::<Vec<_>>(),
+        [
+            "bytes of the archive",
+            "digests of the archive",
+            "places on the publisher's machine",
+            "the option before the tag of the manifest",
+            "versions of node and npm",
+        ]
+    );
 }
 
 fn archives() -> Vec<Vec<(&'static str, &'static str)>> {
@@ -112,45 +133,11 @@ fn archives() -> Vec<Vec<(&'static str, &'static str)>> {
     ]
 }
 
-fn publish(home: &Path, argument: &str) {
-    npm(home, &["publish", "--ignore-scripts", argument].map(str::to_owned));
-}
-
 /// The path and the body of our request.
-fn ours(zip: Vec<u8>, url: &str) -> (String, Value) {
-    let archive = Archive::open(Arc::new(Memory(Bytes::from(zip))), "Build", "package.tgz").unwrap();
-    let base = Base::parse(url, true).unwrap();
-    let plans = kind::by_name("npm").unwrap().plan(&archive, &target(base)).unwrap();
+fn ours(zip: Vec<u8>, url: &str, tag: Option<&str>) -> (String, Value) {
+    let mut target = target(Base::parse(url, true).unwrap());
+    target.options.extend(tag.map(|tag| ("tag".to_owned(), tag.to_owned())));
+    let plans = plans(zip, &target).unwrap();
     assert_eq!(plans.len(), 1);
-    let step = &plans[0].steps[0];
-    let mut body = Vec::new();
-    for segment in &step.body.0 {
-        match segment {
-            Segment::Bytes(bytes) => body.extend(bytes),
-            Segment::Raw(content) | Segment::Base64(content) => {
-                let mut bytes = Vec::new();
-                content.open().unwrap().read_to_end(&mut bytes).unwrap();
-                body.extend(base64::engine::general_purpose::STANDARD.encode(bytes).as_bytes());
-            }
-        }
-    }
-    (format!("/artifactory/{}", step.path), serde_json::from_slice(&body).unwrap())
-}
-
-/// Takes out what must differ: the archive's bytes, npm's own version, and paths of the machine that npm leaks.
-fn comparable(document: &mut Value) {
-    for attachment in document["_attachments"].as_object_mut().unwrap().values_mut() {
-        let attachment = attachment.as_object_mut().unwrap();
-        assert!(attachment.contains_key("data") && attachment.contains_key("length"));
-        attachment.retain(|key, _| !matches!(key.as_str(), "data" | "length"));
-    }
-    for manifest in document["versions"].as_object_mut().unwrap().values_mut() {
-        let manifest = manifest.as_object_mut().unwrap();
-        manifest.retain(|key, _| {
-            !matches!(key.as_str(), "_nodeVersion" | "_npmVersion" | "_resolved" | "_from" | "_integrity")
-        });
-        let dist = manifest["dist"].as_object_mut().unwrap();
-        assert!(dist.contains_key("integrity") && dist.contains_key("shasum"));
-        dist.retain(|key, _| !matches!(key.as_str(), "integrity" | "shasum"));
-    }
+    (format!("/artifactory/{}", plans[0].steps[0].path), body_of(&plans[0]))
 }

@@ -44,15 +44,22 @@ pub(super) fn paths(data: &Map<String, Value>) -> Vec<String> {
     }
 }
 
+/// Names without folders and paths inside the package. Of two that have the same name then, the one that was written
+/// with a folder counts.
 fn clean(bins: &Map<String, Value>) -> Map<String, Value> {
-    let mut clean = Map::new();
-    for (name, path) in bins {
-        let inner = js::inside(name);
+    let mut clean = bins.clone();
+    for written in bins.keys() {
+        let path = clean.get(written).and_then(Value::as_str).map(js::inside).unwrap_or_default();
+        let inner = js::inside(written);
         let name = js::basename(&inner);
-        let path = path.as_str().map(js::inside).unwrap_or_default();
-        if !name.is_empty() && !path.is_empty() {
-            clean.insert(name.to_owned(), json!(path));
+        if name.is_empty() || path.is_empty() {
+            clean.shift_remove(written);
+            continue;
         }
+        if name != written {
+            clean.shift_remove(written);
+        }
+        clean.insert(name.to_owned(), json!(path));
     }
     clean
 }
@@ -60,16 +67,19 @@ fn clean(bins: &Map<String, Value>) -> Map<String, Value> {
 /// What npm makes of a folder of commands: everything in it under its own name, its folders too, but nothing in or
 /// behind a name with a leading dot.
 fn expanded(folder: &str, beside: &dyn Beside) -> Map<String, Value> {
-    let folder = folder.trim_end_matches('/');
-    let begin = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+    let begin = match folder.trim_end_matches('/') {
+        "" => String::new(),
+        folder => format!("{folder}/"),
+    };
     let mut bins = Map::new();
     for inner in beside.files().filter_map(|file| file.strip_prefix(&begin)) {
-        if inner.split('/').any(|name| name.starts_with('.')) {
-            continue;
-        }
         let ends = inner.match_indices('/').map(|(at, _)| at).chain([inner.len()]);
         for path in ends.filter_map(|end| inner.get(..end)) {
-            bins.insert(js::basename(path).to_owned(), json!(format!("{folder}/{}", js::inside(path))));
+            let name = js::basename(path);
+            if name.starts_with('.') {
+                break;
+            }
+            bins.insert(name.to_owned(), json!(format!("{folder}/{}", js::inside(path))));
         }
     }
     bins

@@ -9,6 +9,8 @@ use super::normalise::Origin;
 /// `bundleDependencies`, however spelled, as a list.
 pub(super) fn bundled(data: &mut Map<String, Value>, origin: Origin) {
     let misspelled = data.shift_remove("bundledDependencies");
+    // The repair of a folder comes before the spelling.
+    let repaired = origin == Origin::Folder && data.contains_key("bundleDependencies");
     if let Some(misspelled) = misspelled
         && !data.contains_key("bundleDependencies")
     {
@@ -21,7 +23,7 @@ pub(super) fn bundled(data: &mut Map<String, Value>, origin: Origin) {
     let list = match data.get("bundleDependencies") {
         None | Some(Value::Array(_)) => return,
         Some(Value::Bool(true)) => json!(names(data.get("dependencies"))),
-        Some(Value::Bool(false)) if origin == Origin::Folder => json!([]),
+        Some(Value::Bool(false)) if repaired => json!([]),
         object @ Some(Value::Object(_)) => json!(names(object)),
         _ => {
             data.shift_remove("bundleDependencies");
@@ -82,11 +84,11 @@ pub(super) fn normalise(data: &mut Map<String, Value>) {
     }
 }
 
-/// Name and range of `left@^1`, `left>=1`, `left 1`.
+/// Name and range of `left@^1`, `left>=1`, `left 1`. A colon before the sign is part of the range.
 fn named(item: &str) -> (String, Value) {
-    let end = item.find(|c: char| js::blank(c) || matches!(c, '@' | '>' | '<' | '=')).unwrap_or(item.len());
+    let sign = item.find(|c: char| js::blank(c) || matches!(c, '@' | '>' | '<' | '='));
+    let end = sign.map_or(item.len(), |at| at - usize::from(item.get(..at).is_some_and(|name| name.ends_with(':'))));
     let (name, range) = item.split_at(end);
-    let name = if range.starts_with('@') { name.strip_suffix(':').unwrap_or(name) } else { name };
     let range = js::trim(range.strip_prefix('@').unwrap_or(range));
     (name.to_owned(), json!(range))
 }

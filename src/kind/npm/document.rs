@@ -5,6 +5,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use super::super::PackageError;
+use super::bins;
 use super::js;
 use super::manifest::{Identity, refused};
 use super::order;
@@ -42,6 +43,7 @@ impl Package {
         let access = self.access()?;
         let Self { path, identity, mut manifest, content, digests, warnings } = self;
         let needs = order::needed(&manifest);
+        let commands = bins::paths(&manifest).iter().map(|path| js::segments(path).join("/")).collect();
         let of = identity.coordinates();
         let file = format!("{}-{}.tgz", of.name, of.version);
         let stored = format!("{}/-/{file}", of.name);
@@ -53,8 +55,14 @@ impl Package {
             None => address,
         };
         let dist = manifest.entry("dist").or_insert_with(|| json!({}));
+        // What is no object is spread into one by its places.
+        let spread: Map<String, Value> = match &*dist {
+            Value::Array(items) => items.iter().enumerate().map(|(at, item)| (at.to_string(), item.clone())).collect(),
+            Value::String(text) => text.chars().enumerate().map(|(at, sign)| (at.to_string(), json!(sign))).collect(),
+            _ => Map::new(),
+        };
         if !dist.is_object() {
-            *dist = json!({});
+            *dist = Value::Object(spread);
         }
         if let Value::Object(dist) = dist {
             dist.insert("integrity".to_owned(), json!(format!("sha512-{}", base64(&digests.sha512))));
@@ -92,7 +100,7 @@ impl Package {
                 Segment::Base64(content),
                 Segment::Bytes(Bytes::from(tail)),
             ]),
-            file: PlannedFile::new(place, digests).same_by_files(),
+            file: PlannedFile::new(place, digests).same_by_files_with(commands),
             listing: Some(Listing {
                 path,
                 accept: ACCEPT,

@@ -6,14 +6,17 @@ use std::rc::Rc;
 use serde_json::{Map, Value};
 
 use super::super::PackageError;
+use super::braces::TooManyError;
 use super::folder::Folder;
 use super::ignore::{Ask, Level, Rule, includes};
 use super::js;
-use super::lists::{Generation, Lists, rules};
+use super::lists::{Generation, Lists, rules, too_much};
 use super::manifest::refused;
+use super::paths::Paths;
 use super::segment::{Case, letters};
+use super::surroundings::within;
 use super::workspaces::Globs;
-use crate::archive::{Entry, EntryKind, MAX_MANIFEST};
+use crate::archive::{Archive, Entry, EntryKind, MAX_MANIFEST};
 
 /// Left out of every folder, unless a rule brings it back.
 const LITTER: &[&str] = &[
@@ -41,17 +44,23 @@ const LITTER: &[&str] = &[
     "/archived-packages/**",
 ];
 
-/// The files of a package, in the order of their paths' bytes.
+/// Files of rules; the first of them that a folder has counts.
+const IGNORE_FILES: [&str; 2] = [".npmignore", ".gitignore"];
+
+/// The files of a package, in the order of their paths' bytes. `workspace` are the rules that its workspace adds to
+/// what is left out by default.
 pub(super) fn list(
     folder: &Folder,
     manifest: &Map<String, Value>,
     bins: &[String],
     generation: Generation,
+    workspace: Vec<Rc<Vec<Rule>>>,
 ) -> Result<Vec<Entry>, PackageError> {
     let Lists { files, strict, required } = Lists::new(folder, manifest, bins, generation, true)?;
     let mut walk = Walk::new(folder, required)?;
     walk.workspaces = has_members(folder, manifest)?;
     let mut sets = vec![Rc::clone(&walk.litter)];
+    sets.extend(workspace);
     match files {
         Some(files) => sets.push(files),
         None => sets.extend(walk.ignore_file(folder.entries(), 0)?),
@@ -72,6 +81,42 @@ pub(super) fn list_bundled(
     };
     let Lists { files, strict, required } = Lists::new(folder, manifest, bins, generation, false)?;
     Walk::new(folder, required)?.all(files.into_iter().chain([strict]).collect())
+}
+
+/// The rules of the ignore files around the package in `folder`, a member of the npm workspace at `root`: of the root
+/// and of each folder down to the member's parent. npm reads their lines as if they were the member's own.
+pub(super) fn around_member(archive: &Archive, root: &str, folder: &str) -> Result<Vec<Rc<Vec<Rule>>>, PackageError> {
+    let begin = if root.is_empty() { 0 } else { root.len() + 1 };
+    let inner = folder.match_indices('/').map(|(at, _)| at).filter(|at| *at >= begin);
+    let mut sets = Vec::new();
+    for around in std::iter::once(root).chain(inner.filter_map(|at| folder.get(..at))) {
+        let paths = IGNORE_FILES.map(|name| within(around, name));
+        if let Some(folder) = paths.iter().find(|path| archive.below(path).next().is_some()) {
+            return Err(is_a_folder(folder));
+        }
+        if let Some(entry) = paths.iter().find_map(|path| archive.find(path)) {
+            let lines = lines_of(&entry)?;
+            let rules = Rule::list([lines.as_str()]);
+            let rules = rules.map_err(|(line, TooManyError)| too_much(entry.path(), &line))?;
+            sets.push(Rc::new(rules));
+        }
+    }
+    Ok(sets)
+}
+
+/// The rule that leaves the members of a workspace, at these paths in it, out of its root.
+pub(super) fn without_members(folder: &Folder, members: &[String]) -> Result<Vec<Rc<Vec<Rule>>>, PackageError> {
+    let mut paths = Paths::default();
+    // A path of one name is meant at any depth, as in an ignore file.
+    let plain = |member: &str, paths: &mut Paths| {
+        if member.contains('/') { paths.add(member, false) } else { paths.add_name(member) }
+    };
+    let odd: Vec<&str> = members.iter().map(String::as_str).filter(|member| !plain(member, &mut paths)).collect();
+    let mut sets = vec![rules(folder, "package.json", odd)?];
+    if !paths.is_empty() {
+        sets.push(Rc::new(vec![Rule::of_paths(paths, false)]));
+    }
+    Ok(sets)
 }
 
 /// Whether some folder is a member of the package's own workspaces.
@@ -181,30 +226,35 @@ impl<'a> Walk<'a> {
         if self.workspaces && skip > 0 && find("package.json").is_some() {
             return Ok(None);
         }
-        for name in [".npmignore", ".gitignore"] {
+        for name in IGNORE_FILES {
             let begin = format!("{name}/");
             let at = entries.partition_point(|entry| self.rest(entry, skip) < begin.as_str());
             if let Some(entry) = entries.get(at).filter(|entry| self.rest(entry, skip).starts_with(&begin)) {
                 let end = entry.path().len() - self.rest(entry, skip).len() + name.len();
-                return Err(refused(
-                    entry.path().get(..end).unwrap_or_default(),
-                    "is a folder, where a file of patterns has to be",
-                    "rename it, or leave it out of the artifact",
-                ));
+                return Err(is_a_folder(entry.path().get(..end).unwrap_or_default()));
             }
         }
         let Some(entry) = find(".npmignore").or_else(|| find(".gitignore")) else {
             return Ok(None);
         };
-        if entry.kind() == EntryKind::Symlink {
-            return Err(refused(
-                entry.path(),
-                "is a symbolic link, which is not followed: what it leaves out is unknown",
-                "put the file itself into the artifact",
-            ));
-        }
-        let text = entry.read_to_memory(MAX_MANIFEST)?;
-        let text = String::from_utf8_lossy(&text);
-        rules(self.folder, self.folder.inner(entry), [&*text]).map(Some)
+        let lines = lines_of(entry)?;
+        rules(self.folder, self.folder.inner(entry), [lines.as_str()]).map(Some)
     }
+}
+
+/// The text of an ignore file.
+fn lines_of(entry: &Entry) -> Result<String, PackageError> {
+    if entry.kind() == EntryKind::Symlink {
+        return Err(refused(
+            entry.path(),
+            "is a symbolic link, which is not followed: what it leaves out is unknown",
+            "put the file itself into the artifact",
+        ));
+    }
+    let text = entry.read_to_memory(MAX_MANIFEST)?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
+}
+
+fn is_a_folder(path: &str) -> PackageError {
+    refused(path, "is a folder, where a file of patterns has to be", "rename it, or leave it out of the artifact")
 }

@@ -2,7 +2,7 @@
 //! else the ready archives are; else the outermost folders with a `package.json`. `Files` narrows which of these
 //! files are looked at, never what goes into a package. Nothing under a `node_modules` is ever looked at.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value};
 
@@ -20,8 +20,9 @@ const FEW: usize = 200;
 /// A package to publish.
 #[derive(Debug)]
 pub(super) enum Found {
-    /// A folder to pack: its path (empty for the root) and its manifest as it is in the file.
-    Folder(String, Map<String, Value>),
+    /// A folder to pack: its path (empty for the root), its manifest as it is in the file, and, where npm's
+    /// `workspaces` are in that, the paths of their members below it, private ones too.
+    Folder(String, Map<String, Value>, Vec<String>),
     /// A ready archive.
     Ready(Entry, Box<Ready>),
 }
@@ -66,7 +67,18 @@ pub(super) fn find(archive: &Archive, files: &Selection) -> Result<Vec<Found>, P
                 }
             }
             if outermost.is_empty() {
-                return Err(nothing(archive, files, &without));
+                // A tar is a package for npm; among other things it is rather data.
+                let tars = candidates(archive, files).filter(|entry| {
+                    entry.kind() == EntryKind::File && entry.path().to_ascii_lowercase().ends_with(".tar")
+                });
+                for entry in tars {
+                    if let Some(ready) = Ready::read(&entry)? {
+                        found.push(Found::Ready(entry, Box::new(ready)));
+                    }
+                }
+                if found.is_empty() {
+                    return Err(nothing(archive, files, &without));
+                }
             }
         }
     }
@@ -140,25 +152,37 @@ fn folder_of(entry: &Entry) -> &str {
 fn expand(archive: &Archive, entry: &Entry, all: &[Entry], found: &mut Vec<Found>) -> Result<(), PackageError> {
     let own = read(entry)?;
     let folder = folder_of(entry).to_owned();
-    let globs = match Globs::of(&own, entry.path())? {
+    let npms = Globs::of(&own, entry.path())?;
+    let is_npms = npms.is_some();
+    let globs = match npms {
         None => pnpm::globs(archive, &folder)?,
         globs => globs,
     };
     let Some(globs) = globs else {
-        found.push(Found::Folder(folder, own));
+        found.push(Found::Folder(folder, own, Vec::new()));
         return Ok(());
     };
-    if !manifest::is_private(&own) {
-        found.push(Found::Folder(folder.clone(), own));
-    }
     let (inside, skip) = below(all, &folder);
-    for member in inside {
-        let path = folder_of(member);
-        if globs.take(path.get(skip..).unwrap_or_default()) {
-            let manifest = read(member)?;
-            if !manifest::is_private(&manifest) {
-                found.push(Found::Folder(path.to_owned(), manifest));
-            }
+    let inner = |member: &Entry| folder_of(member).get(skip..).unwrap_or_default().to_owned();
+    let members: Vec<&Entry> = inside.iter().filter(|member| globs.take(&inner(member))).collect();
+    if !manifest::is_private(&own) {
+        let paths = if is_npms { members.iter().map(|member| inner(member)).collect() } else { Vec::new() };
+        found.push(Found::Folder(folder, own, paths));
+    }
+    let mut named: HashMap<String, &str> = HashMap::new();
+    for member in members {
+        let manifest = read(member)?;
+        if let Some(name) = manifest.get("name").and_then(Value::as_str).filter(|_| is_npms)
+            && let Some(other) = named.insert(name.to_owned(), folder_of(member))
+        {
+            return Err(refused(
+                member.path(),
+                &format!("has the name {name:?}, as {other}/package.json has, and both are members of one workspace"),
+                "give one of them another name, or leave it out of the workspace",
+            ));
+        }
+        if !manifest::is_private(&manifest) {
+            found.push(Found::Folder(folder_of(member).to_owned(), manifest, Vec::new()));
         }
     }
     Ok(())

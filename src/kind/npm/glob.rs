@@ -80,6 +80,14 @@ impl Glob {
         self.alternatives.iter().any(|alternative| alternative.matches(view, extent))
     }
 
+    /// Whether the pattern ends in `**` and the path is what that stands below: expanded on a disk, it finds that too.
+    pub(super) fn stands_below(&self, path: &str, case: Case) -> bool {
+        let names: Vec<Vec<char>> = path.split('/').map(|name| letters(name, case)).collect();
+        let view = View { leading: false, names: &names, trailing: true };
+        let deep = |alternative: &&Alternative| matches!(alternative.parts.as_slice(), [_, .., Part::Globstar]);
+        self.alternatives.iter().filter(deep).any(|alternative| alternative.matches(view, Extent::Whole))
+    }
+
     /// Whether the plain path is one of the pattern's.
     pub(super) fn matches_path(&self, path: &str, case: Case) -> bool {
         let names: Vec<Vec<char>> = path.split('/').map(|name| letters(name, case)).collect();
@@ -216,6 +224,18 @@ mod tests {
             for path in no.split(' ').filter(|path| !path.is_empty()) {
                 assert!(!glob.matches_path(path, Case::Folded), "{pattern} {path}");
             }
+        }
+    }
+
+    #[test]
+    fn what_a_deep_pattern_stands_below_is_found() {
+        for (pattern, yes, no) in
+            [("a/**", "a a/b", "b"), ("{a,b}/**", "a b", "c"), ("a/**/b", "", "a"), ("a/*/**", "a/b a/b/c", "a")]
+        {
+            let glob = Glob::new(pattern, Case::Exact).unwrap();
+            let found = |path: &str| glob.stands_below(path, Case::Exact);
+            assert!(yes.split(' ').filter(|path| !path.is_empty()).all(found), "{pattern}");
+            assert!(!no.split(' ').any(found), "{pattern}");
         }
     }
 

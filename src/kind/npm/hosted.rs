@@ -3,6 +3,8 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use url::Url;
 
+use super::js;
+
 /// What JavaScript's `encodeURIComponent` leaves alone.
 const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
@@ -152,14 +154,14 @@ impl Hosted {
                 _ => {}
             }
             match (host, user, project.filter(|project| !project.is_empty())) {
-                (Host::Gist, Some(project), None) => (None, project),
+                (Host::Gist, Some(project), None) if !project.is_empty() => (None, project),
                 (_, user, Some(project)) => (user, project),
                 _ => return None,
             }
         };
         let project = project.strip_suffix(".git").unwrap_or(project);
         let user = user.filter(|user| !user.is_empty());
-        if project.is_empty() || (user.is_none() && host != Host::Gist) {
+        if host != Host::Gist && (project.is_empty() || user.is_none()) {
             return None;
         }
         let (form, keeps_login) = match url.scheme() {
@@ -249,7 +251,12 @@ impl Hosted {
     }
 }
 
+/// As JavaScript's `decodeURIComponent`: a sign that stands for nothing is an error.
 fn decoded(text: &str) -> Option<String> {
+    let hexadecimal = |rest: &str| rest.len() >= 2 && rest.bytes().take(2).all(|byte| byte.is_ascii_hexdigit());
+    if !text.split('%').skip(1).all(hexadecimal) {
+        return None;
+    }
     percent_decode_str(text).decode_utf8().ok().map(String::from)
 }
 
@@ -268,12 +275,12 @@ fn committish(url: &Url) -> Option<Option<String>> {
 /// Whether a text is `user/project`, perhaps with `#committish`.
 fn is_shorthand(text: &str) -> bool {
     let before = text.split_once('#').map_or(text, |(before, _)| before);
-    let slash = before.find('/');
-    slash.is_some_and(|slash| slash > 0)
-        && before.matches('/').count() == 1
+    // npm looks for the slash behind the sign as well.
+    text.find('/').is_some_and(|slash| slash > 0)
+        && before.matches('/').count() <= 1
         && !before.ends_with('/')
         && !text.starts_with('.')
-        && !before.contains(|c: char| c.is_whitespace() || matches!(c, '@' | ':'))
+        && !before.contains(|c: char| js::blank(c) || matches!(c, '@' | ':'))
 }
 
 /// Parses an address, also one in the form that ssh and git accept (`git@host:user/project`).
@@ -298,7 +305,10 @@ fn parse_url(text: &str) -> Option<Url> {
             Some(_) => text.to_owned(),
             None => format!("{scheme}://{rest}"),
         },
-        _ => text.to_owned(),
+        Some(_) => text.to_owned(),
+        None if text.contains('@') => format!("git+ssh://{text}"),
+        // Without a scheme and without a user it is the path of nothing.
+        None => return None,
     };
     Url::parse(&corrected).ok().or_else(|| {
         let (before, hash) = corrected.split_at(corrected.find('#').unwrap_or(corrected.len()));
@@ -308,7 +318,7 @@ fn parse_url(text: &str) -> Option<Url> {
         {
             before.replace_range(colon..=colon, "/");
         }
-        if !before.contains(':') && !before.contains("//") {
+        if !before.contains(':') && !corrected.contains("//") {
             before.insert_str(0, "git+ssh://");
         }
         Url::parse(&format!("{before}{hash}")).ok()
@@ -348,6 +358,8 @@ mod tests {
             "^1.0.0",
             "https://github.com/acme",
             "https://github.com/acme/left/issues",
+            "github.com/acme/left",
+            "acme/left#%zz",
         ] {
             assert_eq!(Hosted::parse(address), None, "{address}");
         }

@@ -169,8 +169,11 @@ fn twelve(folder: &Folder, listed: &[String]) -> Result<Named, PackageError> {
         }
         let pattern = pattern.split('/').filter(|name| *name != ".").collect::<Vec<_>>().join("/");
         let glob = Glob::new(&format!("/{pattern}"), Case::Exact)
-            .map_err(|TooManyError| too_much(folder, "package.json", &pattern))?;
-        let found = |path: &str| glob.matches_path(&format!("/{path}"), Case::Exact);
+            .map_err(|TooManyError| too_much(&folder.outer("package.json"), &pattern))?;
+        let found = |path: &str| {
+            let path = format!("/{path}");
+            glob.matches_path(&path, Case::Exact) || glob.stands_below(&path, Case::Exact)
+        };
         let sign = if brings_back { "!" } else { "" };
         let mut paths = Paths::default();
         // A name with signs of a pattern is read as a pattern once it is found.
@@ -212,15 +215,16 @@ pub(super) fn rules<'t>(
     file: &str,
     lines: impl IntoIterator<Item = &'t str>,
 ) -> Result<Rc<Vec<Rule>>, PackageError> {
-    Rule::list(lines).map(Rc::new).map_err(|(line, TooManyError)| too_much(folder, file, &line))
+    Rule::list(lines).map(Rc::new).map_err(|(line, TooManyError)| too_much(&folder.outer(file), &line))
 }
 
 fn compiled<'t>(folder: &Folder, lines: impl IntoIterator<Item = &'t str>) -> Result<Vec<Rule>, PackageError> {
-    Rule::list(lines).map_err(|(line, TooManyError)| too_much(folder, "package.json", &line))
+    Rule::list(lines).map_err(|(line, TooManyError)| too_much(&folder.outer("package.json"), &line))
 }
 
-fn too_much(folder: &Folder, file: &str, line: &str) -> PackageError {
+/// A refusal of a line of the file at `path`.
+pub(super) fn too_much(path: &str, line: &str) -> PackageError {
     let line: String = line.chars().take(80).collect();
     let problem = format!("has a pattern that stands for too much: {line:?}");
-    refused(&folder.outer(file), &problem, "write it as several simpler ones")
+    refused(path, &problem, "write it as several simpler ones")
 }

@@ -17,6 +17,9 @@ const MAX_DEPTH: usize = 128;
 /// Parses the file at `path`. A byte order mark is fine, of a member that is there twice the last counts.
 pub(super) fn parse(bytes: &[u8], path: &str) -> Result<Map<String, Value>, PackageError> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    // As every reader of Node's does it, what is no UTF-8 is read as far as it is.
+    let text = String::from_utf8_lossy(bytes);
+    let bytes = text.as_bytes();
     if depth(bytes) > MAX_DEPTH {
         let problem = format!("is not JSON that is read here: it is nested more than {MAX_DEPTH} levels deep");
         return Err(refused(path, &problem, "make it flatter"));
@@ -135,6 +138,13 @@ fn name_problem(name: &str) -> Option<&'static str> {
 pub(super) fn warnings(manifest: &Map<String, Value>, is_folder: bool, missing: Option<&str>) -> Vec<String> {
     let mut warnings = Vec::new();
     if let Some(Value::Object(config)) = manifest.get("publishConfig") {
+        if js::truthy(config.get("provenance")) {
+            warnings.push(
+                "publishConfig.provenance is ignored: a statement of provenance can be made only where the package is \
+                 built"
+                    .to_owned(),
+            );
+        }
         for (key, value) in config {
             if key == "registry" || key.ends_with(":registry") {
                 warnings.push(format!(

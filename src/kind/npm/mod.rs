@@ -11,6 +11,7 @@ mod document;
 mod files;
 mod find;
 mod folder;
+mod git;
 mod glob;
 mod hosted;
 mod ignore;
@@ -28,6 +29,7 @@ mod promised;
 mod readme;
 mod ready;
 mod segment;
+mod shape;
 mod specifiers;
 mod surroundings;
 #[cfg(test)]
@@ -77,7 +79,9 @@ impl Kind for Npm {
         let surroundings = Surroundings::new(archive);
         let plans = found.into_iter().map(|found| {
             let package = match found {
-                Found::Folder(path, manifest) => from_folder(&surroundings, &path, manifest, generation)?,
+                Found::Folder(path, manifest, members) => {
+                    from_folder(&surroundings, &path, manifest, &members, generation)?
+                }
                 Found::Ready(entry, ready) => from_archive(entry, *ready)?,
             };
             package.plan(target)
@@ -91,16 +95,22 @@ fn from_folder(
     surroundings: &Surroundings<'_>,
     path: &str,
     mut raw: Map<String, Value>,
+    members: &[String],
     generation: Generation,
 ) -> Result<Package, PackageError> {
     let folder = &Folder::new(surroundings.archive(), path)?;
     let path = folder.outer("package.json");
     let identity = Identity::of(&raw, &path)?;
+    shape::check(&raw, &path, Origin::Folder)?;
     let resolved = specifiers::resolve(&mut raw, surroundings, folder.path(), &path)?;
     let mut with_bins = raw.clone();
     bins::normalise(&mut with_bins, folder);
     let bins = bins::paths(&with_bins);
-    let mut files = files::list(folder, &raw, &bins, generation)?;
+    let mut workspace = files::without_members(folder, members)?;
+    if let Some(root) = surroundings.root_of(folder.path())? {
+        workspace.extend(files::around_member(surroundings.archive(), root, folder.path())?);
+    }
+    let mut files = files::list(folder, &raw, &bins, generation, workspace)?;
     let bundle = bundle::gather(folder, &raw, generation)?;
     files.extend(bundle.files);
     files.sort_by(|one, other| one.path().cmp(other.path()));
@@ -120,7 +130,8 @@ fn from_folder(
             bundle.missing.join(", ")
         ));
     }
-    let manifest = normalise(raw, &identity, folder, Origin::Folder)?;
+    let mut manifest = normalise(raw, &identity, folder, Origin::Folder)?;
+    add_commit(&mut manifest, || surroundings.commit(folder.path()))?;
     Ok(Package { path, identity, manifest, content: packed.content, digests: packed.digests, warnings })
 }
 
@@ -128,13 +139,28 @@ fn from_archive(entry: Entry, ready: Ready) -> Result<Package, PackageError> {
     let Ready { manifest: raw, digests, contents } = ready;
     let path = format!("{}:package.json", entry.path());
     let identity = Identity::of(&raw, &path)?;
+    shape::check(&raw, &path, Origin::Archive)?;
     specifiers::refuse(&raw, &path)?;
     let mut with_bins = raw.clone();
     bins::normalise(&mut with_bins, &contents);
     let missing = promised::missing(&raw, &bins::paths(&with_bins), &contents.files().collect());
     let warnings = manifest::warnings(&raw, false, missing.as_deref());
-    let manifest = normalise(raw, &identity, &contents, Origin::Archive)?;
+    let mut manifest = normalise(raw, &identity, &contents, Origin::Archive)?;
+    add_commit(&mut manifest, || Ok(contents.commit()))?;
     Ok(Package { path, identity, manifest, content: Content::Entry(entry), digests, warnings })
+}
+
+/// The commit that the package is from, where the manifest does not name one itself.
+fn add_commit(
+    manifest: &mut Map<String, Value>,
+    commit: impl FnOnce() -> Result<Option<String>, PackageError>,
+) -> Result<(), PackageError> {
+    if !js::truthy(manifest.get("gitHead"))
+        && let Some(commit) = commit()?
+    {
+        manifest.insert("gitHead".to_owned(), Value::String(commit));
+    }
+    Ok(())
 }
 
 /// What `Options: npm-files=…` says.

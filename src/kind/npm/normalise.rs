@@ -19,6 +19,16 @@ pub(super) enum Origin {
     Archive,
 }
 
+impl Origin {
+    /// How often what can be repaired is.
+    fn repairs(self) -> usize {
+        match self {
+            Self::Folder => 2,
+            Self::Archive => 1,
+        }
+    }
+}
+
 /// The manifest to send.
 pub(super) fn normalise(
     mut data: Map<String, Value>,
@@ -31,14 +41,17 @@ pub(super) fn normalise(
     data.insert("version".to_owned(), json!(identity.version.to_string()));
     data.insert("_id".to_owned(), json!(identity.coordinates().to_string()));
     dependencies::bundled(&mut data, origin);
-    scripts(&mut data, beside);
+    scripts(&mut data, beside, origin);
     authors(&mut data, beside)?;
     readme::fill(&mut data, beside)?;
     bins::manuals(&mut data, beside);
     bins::normalise(&mut data, beside);
     types(&mut data, beside);
-    repository(&mut data);
-    dependencies::normalise(&mut data);
+    // What npm repairs in a folder it normalises once more.
+    for _ in 0..origin.repairs() {
+        repository(&mut data);
+        dependencies::normalise(&mut data);
+    }
     description(&mut data);
     if js::truthy(data.get("modules")) {
         data.shift_remove("modules");
@@ -75,27 +88,28 @@ fn plain_numbers(value: &mut Value) {
 
 /// Scripts that are no text go, a path to `node_modules/.bin` is cut off; a `*.gyp` file and a `server.js` add the
 /// script that npm would run.
-fn scripts(data: &mut Map<String, Value>, beside: &dyn Beside) {
+fn scripts(data: &mut Map<String, Value>, beside: &dyn Beside, origin: Origin) {
+    if origin == Origin::Folder {
+        clean_scripts(data);
+    }
     let has =
         |data: &Map<String, Value>, name: &str| js::truthy(data.get("scripts").and_then(|scripts| scripts.get(name)));
     let add = |data: &mut Map<String, Value>, name: &str, command: &str| {
-        let scripts = data.entry("scripts").or_insert_with(|| json!({}));
-        if !scripts.is_object() {
-            *scripts = json!({});
+        if !js::truthy(data.get("scripts")) {
+            data.insert("scripts".to_owned(), json!({}));
         }
-        if let Value::Object(scripts) = scripts {
+        // What is no object keeps no member.
+        if let Some(Value::Object(scripts)) = data.get_mut("scripts") {
             scripts.insert(name.to_owned(), json!(command));
         }
     };
-    let root = |file: &&str| !file.contains('/');
+    // As npm's search finds them: in their own letter case, and none with a leading dot. Folders count.
+    let is_gyp =
+        |name: &str| !name.starts_with('.') && name.rsplit_once('.').is_some_and(|(_, suffix)| suffix == "gyp");
     if !has(data, "install")
         && !has(data, "preinstall")
         && data.get("gypfile") != Some(&json!(false))
-        // As npm's search finds them: in their own letter case, and none with a leading dot.
-        && beside
-            .files()
-            .filter(root)
-            .any(|file| !file.starts_with('.') && file.rsplit_once('.').is_some_and(|(_, suffix)| suffix == "gyp"))
+        && beside.files().any(|file| is_gyp(file.split('/').next().unwrap_or_default()))
     {
         add(data, "install", "node-gyp rebuild");
         data.insert("gypfile".to_owned(), json!(true));
@@ -103,16 +117,26 @@ fn scripts(data: &mut Map<String, Value>, beside: &dyn Beside) {
     if !has(data, "start") && beside.has("server.js") {
         add(data, "start", "node server.js");
     }
+    clean_scripts(data);
+}
+
+fn clean_scripts(data: &mut Map<String, Value>) {
+    let clean = |script: &mut Value| {
+        if let Some(rest) = script.as_str().and_then(without_bin_folder) {
+            *script = json!(rest);
+        }
+    };
     match data.get_mut("scripts") {
         Some(Value::Object(scripts)) => {
             scripts.retain(|_, script| script.is_string());
-            for script in scripts.values_mut() {
-                if let Some(rest) = script.as_str().and_then(without_bin_folder) {
-                    *script = json!(rest);
-                }
-            }
+            scripts.values_mut().for_each(clean);
         }
-        Some(Value::Array(_)) | None => {}
+        // A hole of a list is written as null.
+        Some(Value::Array(scripts)) => {
+            scripts.iter_mut().filter(|script| !script.is_string()).for_each(|script| *script = Value::Null);
+            scripts.iter_mut().for_each(clean);
+        }
+        None | Some(Value::Null) => {}
         Some(_) => {
             data.shift_remove("scripts");
         }
@@ -152,24 +176,54 @@ fn types(data: &mut Map<String, Value>, beside: &dyn Beside) {
         main if js::truthy(main) => return,
         _ => "index.js",
     };
-    let segments = js::segments(main);
-    let Some((file, folders)) = segments.split_last() else {
+    let Some(stem) = without_suffix(main) else {
         return;
     };
+    let declarations = format!("{stem}.d.ts");
+    if beside.has(&js::segments(&declarations).join("/")) {
+        data.insert("types".to_owned(), json!(format!("./{declarations}")));
+    }
+}
+
+/// The path without the suffix of its last name, as Node takes it apart and puts it together again; `None` where it
+/// leads out of the package.
+fn without_suffix(path: &str) -> Option<String> {
+    let plain = path.trim_end_matches('/');
+    let (folder, file) = plain.rsplit_once('/').unwrap_or((".", plain));
     let stem = match file.rfind('.') {
         None | Some(0) => file,
+        Some(_) if file == ".." => file,
         Some(dot) => file.get(..dot).unwrap_or(file),
     };
-    let declarations = folders.iter().chain([&stem]).copied().collect::<Vec<_>>().join("/") + ".d.ts";
-    if beside.has(&declarations) {
-        data.insert("types".to_owned(), json!(format!("./{declarations}")));
+    let mut names: Vec<&str> = Vec::new();
+    for name in folder.split('/').chain([stem]) {
+        match name {
+            "" | "." => {}
+            ".." if path.starts_with('/') || !names.is_empty() => {
+                names.pop();
+            }
+            ".." => return None,
+            name => names.push(name),
+        }
+    }
+    let joined = names.join("/");
+    match (path.starts_with('/'), joined.is_empty()) {
+        (true, _) => Some(format!("/{joined}")),
+        (false, true) => Some(".".to_owned()),
+        (false, false) => Some(joined),
     }
 }
 
 fn repository(data: &mut Map<String, Value>) {
     let several = js::truthy(data.get("repositories"));
     if several {
-        match data.get("repositories").and_then(|list| list.get(0)).cloned() {
+        let first = match data.get("repositories") {
+            Some(Value::String(text)) => text.chars().next().map(|letter| json!(letter)),
+            Some(Value::Array(list)) => list.first().cloned(),
+            Some(Value::Object(members)) => members.get("0").cloned(),
+            _ => None,
+        };
+        match first {
             Some(first) => data.insert("repository".to_owned(), first),
             None => data.shift_remove("repository"),
         };
@@ -227,7 +281,9 @@ fn bugs(data: &mut Map<String, Value>) {
         Some(Value::Object(bugs)) => {
             let text = |name: &str| bugs.get(name).and_then(Value::as_str);
             let mut normal = Map::new();
-            let url = text("name").or_else(|| text("web")).or_else(|| text("url"));
+            // The last of the misnamed ones counts, and before the one that is named right.
+            let misnamed = bugs.iter().rfind(|(name, _)| matches!(name.as_str(), "name" | "web"));
+            let url = misnamed.map_or_else(|| text("url"), |(_, url)| url.as_str());
             if let Some(url) = url.filter(|url| is_url(url)) {
                 normal.insert("url".to_owned(), json!(url));
             }

@@ -15,15 +15,15 @@ pub(super) struct Paths {
     folders: HashSet<String>,
     /// The folders in which one of them lies.
     around: HashSet<String>,
+    /// Names that stand for themselves wherever they are.
+    names: HashSet<String>,
 }
 
 impl Paths {
     /// Adds a path, with everything below it where it is a folder. `false`: it has signs that a pattern would read
     /// otherwise, and is not added.
     pub(super) fn add(&mut self, path: &str, folder: bool) -> bool {
-        let plain = !path.contains(['*', '?', '[', ']', '{', '}', '(', ')', '\\'])
-            && path.split('/').all(|name| !matches!(name, "" | "." | ".."))
-            && js::trim(path) == path;
+        let plain = is_plain(path);
         if plain {
             let path: String = letters(path, Case::Folded).into_iter().collect();
             // The folders around a path that is known are known.
@@ -40,9 +40,18 @@ impl Paths {
         plain
     }
 
+    /// Adds a name that is meant at any depth; `false` as with [`Paths::add`].
+    pub(super) fn add_name(&mut self, name: &str) -> bool {
+        let plain = is_plain(name) && !name.starts_with(['!', '#']);
+        if plain {
+            self.names.insert(letters(name, Case::Folded).into_iter().collect());
+        }
+        plain
+    }
+
     /// Whether there is none.
     pub(super) fn is_empty(&self) -> bool {
-        self.own.is_empty()
+        self.own.is_empty() && self.names.is_empty()
     }
 
     /// Whether the path is one of these, or lies below a folder of them, or, with `opens`, is on the way to one.
@@ -57,8 +66,15 @@ impl Paths {
             }
             path.extend(name);
         }
-        self.own.contains(&path) || opens && self.around.contains(&path)
+        let by_name = || names.last().is_some_and(|name| self.names.contains(&name.iter().collect::<String>()));
+        self.own.contains(&path) || opens && self.around.contains(&path) || !self.names.is_empty() && by_name()
     }
+}
+
+fn is_plain(path: &str) -> bool {
+    !path.contains(['*', '?', '[', ']', '{', '}', '(', ')', '\\'])
+        && path.split('/').all(|name| !matches!(name, "" | "." | ".."))
+        && js::trim(path) == path
 }
 
 #[cfg(test)]
@@ -89,5 +105,10 @@ mod tests {
         ] {
             assert_eq!((fits(path, false), fits(path, true)), (whole, opened), "{path}");
         }
+        let mut paths = Paths::default();
+        assert!(paths.add_name("Own") && !paths.add_name("!own") && !paths.add_name("o*") && !paths.is_empty());
+        let names = |path: &str| path.split('/').map(|name| letters(name, Case::Folded)).collect::<Vec<_>>();
+        assert!(paths.fits(&names("own"), false) && paths.fits(&names("x/OWN"), true));
+        assert!(!paths.fits(&names("own/x"), false) && !paths.fits(&names("x"), true));
     }
 }

@@ -1,13 +1,15 @@
 //! A package that is already an archive (`npm pack` and its like made it): its bytes are published as they are, and
 //! its manifest is read from inside, in one pass that also takes the digests.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufRead as _, BufReader, Read};
 
 use serde_json::{Map, Value};
 
 use super::super::PackageError;
 use super::beside::Beside;
+use super::git;
+use super::js;
 use super::manifest::{self, refused};
 use super::readme;
 use crate::archive::tarball::{self, MemberKind, damaged, take};
@@ -33,6 +35,8 @@ pub(super) struct Ready {
 pub(super) struct Contents {
     files: BTreeSet<String>,
     texts: Vec<(String, String)>,
+    /// Small files of a repository inside.
+    repository: BTreeMap<String, Vec<u8>>,
     manifest: Option<Vec<u8>>,
     paths: u64,
     taken: u64,
@@ -114,12 +118,26 @@ impl Read for Watched {
 }
 
 impl Contents {
+    /// The commit of a repository in the archive.
+    pub(super) fn commit(&self) -> Option<String> {
+        let open = |path: &str| -> io::Result<git::File<'_>> {
+            Ok(self.repository.get(path).map(|bytes| -> Box<dyn Read> { Box::new(bytes.as_slice()) }))
+        };
+        // Memory can always be read.
+        git::head(open).unwrap_or_default()
+    }
+
     fn add(&mut self, path: &str, entry: &mut dyn Read, size: u64) -> io::Result<()> {
         // Whatever the first folder is called, it is the package's.
         let Some((_, inner)) = path.split_once('/') else {
             return Ok(());
         };
-        if inner.is_empty() || inner.split('/').any(|name| name == "..") {
+        if inner.split('/').any(|name| name == "..") {
+            return Ok(());
+        }
+        let inner = js::segments(inner).join("/");
+        let inner = inner.as_str();
+        if inner.is_empty() {
             return Ok(());
         }
         self.paths = self.paths.saturating_add(path.len() as u64);
@@ -128,6 +146,12 @@ impl Contents {
         }
         if inner == "package.json" {
             self.manifest = Some(take(entry, size, MAX_MANIFEST)?);
+        } else if let Some(path) = inner.strip_prefix(".git/") {
+            let counts = matches!(path, "HEAD" | "packed-refs") || path.starts_with("refs/");
+            if counts && size <= git::MAX_REFERENCE && self.taken.saturating_add(size) <= MAX_TEXTS {
+                self.taken = self.taken.saturating_add(size);
+                self.repository.insert(path.to_owned(), take(entry, size, git::MAX_REFERENCE)?);
+            }
         } else if readme::is_readme(inner) || inner == "AUTHORS" {
             let bytes = take(entry, size, MAX_TEXTS.saturating_sub(self.taken))?;
             self.taken = self.taken.saturating_add(size);
@@ -222,6 +246,8 @@ mod tests {
             ([file("package/../x", b""), whole.clone()].concat(), "a path that leads out"),
             ([file("foo/package.json", MANIFEST), end()].concat(), "another top folder"),
             ([file("./package.json", MANIFEST), end()].concat(), "the top folder is the current one"),
+            ([file("package//package.json", MANIFEST), end()].concat(), "a doubled slash"),
+            ([file("package/./package.json", MANIFEST), end()].concat(), "a dot between"),
             ([file("a/package.json", old), file("b/package.json", MANIFEST), end()].concat(), "the later counts"),
             (
                 [manifest(), entry(EntryType::Symlink, "package/package.json", b""), end()].concat(),
@@ -232,6 +258,9 @@ mod tests {
         }
         let (first, second) = whole.split_at(700);
         assert_eq!(read([gzip(first), gzip(second)].concat()), "1.0.0", "two members");
+        for zeros in [1, 512, 100_000] {
+            assert_eq!(read([gzip(&whole), vec![0; zeros]].concat()), "1.0.0", "{zeros} zeros behind the stream");
+        }
     }
 
     #[test]
@@ -264,7 +293,7 @@ mod tests {
         for (bytes, reason) in [
             (checksum, "corrupt"),
             ([&good[..], b"more"].concat(), "gzip"),
-            ([&good[..], &[0; 512]].concat(), "gzip"),
+            ([&good[..], &[0; 512], b"more"].concat(), "gzip"),
             (good[..good.len() - 9].to_vec(), ""),
             (good[..10].to_vec(), ""),
             (Vec::new(), ""),

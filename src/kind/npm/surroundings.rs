@@ -8,6 +8,7 @@ use std::rc::Rc;
 use serde_json::{Map, Value};
 
 use super::super::PackageError;
+use super::git;
 use super::js;
 use super::manifest;
 use super::pnpm::{self, Catalogs, DEFAULT};
@@ -41,12 +42,16 @@ pub(super) struct Workspace {
 pub(super) struct Surroundings<'a> {
     archive: &'a Archive,
     known: RefCell<HashMap<String, Option<Rc<Workspace>>>>,
+    /// What npm's `workspaces` of a folder's manifest say.
+    globs: RefCell<HashMap<String, Option<Rc<Globs>>>>,
+    /// The commits that repositories are at.
+    heads: RefCell<HashMap<String, Option<String>>>,
 }
 
 impl<'a> Surroundings<'a> {
     /// Nothing is read before it is asked for.
     pub(super) fn new(archive: &'a Archive) -> Self {
-        Self { archive, known: RefCell::default() }
+        Self { archive, known: RefCell::default(), globs: RefCell::default(), heads: RefCell::default() }
     }
 
     /// The artifact.
@@ -71,9 +76,46 @@ impl<'a> Surroundings<'a> {
         self.remember("/", || self.read("", None, Catalogs::default()).map(Some)).map(Option::unwrap_or_default)
     }
 
+    /// The root of the npm workspace that the package in `folder` is a member of; the outermost, where there are
+    /// several.
+    pub(super) fn root_of<'f>(&self, folder: &'f str) -> Result<Option<&'f str>, PackageError> {
+        let inner = |skip: usize| folder.get(skip..).unwrap_or_default();
+        let inside = folder.match_indices('/').map(|(at, _)| (folder.get(..at).unwrap_or_default(), inner(at + 1)));
+        for (root, inner) in std::iter::once(("", folder)).chain(inside).filter(|_| !folder.is_empty()) {
+            if self.globs_of(root)?.is_some_and(|globs| globs.take(inner)) {
+                return Ok(Some(root));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The commit of the repository that the package in `folder` is in, as far as that is in the artifact.
+    pub(super) fn commit(&self, folder: &str) -> Result<Option<String>, PackageError> {
+        let Some(repository) = git::around(self.archive, folder) else {
+            return Ok(None);
+        };
+        if let Some(known) = self.heads.borrow().get(&repository) {
+            return Ok(known.clone());
+        }
+        let head = git::head_of(self.archive, &repository)?;
+        self.heads.borrow_mut().insert(repository, head.clone());
+        Ok(head)
+    }
+
+    fn globs_of(&self, folder: &str) -> Result<Option<Rc<Globs>>, PackageError> {
+        if let Some(known) = self.globs.borrow().get(folder) {
+            return Ok(known.clone());
+        }
+        let path = within(folder, "package.json");
+        let own = self.archive.find(&path).map(|entry| parsed(&entry)).transpose()?.flatten();
+        let globs = own.map(|own| Globs::of(&own, &path)).transpose()?.flatten().map(Rc::new);
+        self.globs.borrow_mut().insert(folder.to_owned(), globs.clone());
+        Ok(globs)
+    }
+
     fn declared(&self, folder: &str) -> Result<Option<Rc<Workspace>>, PackageError> {
         self.remember(folder, || {
-            let path = if folder.is_empty() { "package.json".to_owned() } else { format!("{folder}/package.json") };
+            let path = within(folder, "package.json");
             let own = match self.archive.find(&path) {
                 Some(entry) => parsed(&entry)?.unwrap_or_default(),
                 None => Map::new(),
@@ -134,6 +176,11 @@ impl<'a> Surroundings<'a> {
         }
         Ok(workspace)
     }
+}
+
+/// The path of what is in a folder.
+pub(super) fn within(folder: &str, name: &str) -> String {
+    if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
 }
 
 /// A neighbour's manifest. One that is no JSON is refused where it is published itself, not for its neighbour's sake.

@@ -259,6 +259,18 @@ fn a_ready_archive_is_sent_as_it_is() {
 }
 
 #[test]
+fn a_tar_is_looked_into_only_where_nothing_else_is_a_package() {
+    let mut tar = Vec::new();
+    let ready = tgz(&[("package/package.json", &package("ready"))]);
+    flate2::read::GzDecoder::new(&ready[..]).read_to_end(&mut tar).unwrap();
+    let zip = || Zip::new().file("data.tar", &tar);
+    assert!(error(zip(), "").starts_with("data.tar is a tar that is not compressed"));
+    assert!(error(zip().file("x.js", ""), "*.tar").starts_with("data.tar is a tar that is not compressed"));
+    assert_eq!(names(zip().file("a/package.json", package("a")), ""), "a@1.0.0");
+    assert_eq!(names(Zip::new().file("gzipped.tar", &ready), ""), "ready@1.0.0");
+}
+
+#[test]
 fn damaged_archives_are_refused_by_name() {
     let good = tgz(&[("package/package.json", &package("a"))]);
     let cut = good[..good.len() - 9].to_vec();
@@ -349,11 +361,12 @@ fn the_dist_tag_is_the_option_else_the_manifests() {
 fn warnings_name_what_is_ignored_and_what_is_not_run() {
     let plan = only(Zip::new().file(
         "package.json",
-        r#"{"name":"a","version":"1.0.0","scripts":{"prepare":"x","prepack":"y"},"publishConfig":{"registry":"https://r.example/"}}"#,
+        r#"{"name":"a","version":"1.0.0","scripts":{"prepare":"x","prepack":"y"},"publishConfig":{"registry":"https://r.example/","provenance":true}}"#,
     ));
     assert_eq!(
         plan.warnings,
         [
+            "publishConfig.provenance is ignored: a statement of provenance can be made only where the package is built",
             "publishConfig.registry (https://r.example/) is ignored: RepoKey and ArtifactoryHost say where to publish",
             "scripts are never run here, so prepack, prepare must have run in the build",
         ]

@@ -4,7 +4,6 @@ use serde_json::{Map, Value};
 
 use super::super::PackageError;
 use super::glob::Glob;
-use super::js;
 use super::manifest::refused;
 use super::segment::Case;
 
@@ -23,19 +22,18 @@ struct Pattern {
 }
 
 impl Globs {
-    /// Those of `workspaces` in the manifest at `path`; `None` where there are none.
+    /// Those of `workspaces` in the manifest at `path`; `None` where there is no such member.
     pub(super) fn of(manifest: &Map<String, Value>, path: &str) -> Result<Option<Self>, PackageError> {
         let unusable =
             |problem: &str| refused(path, &format!("has \"workspaces\" that {problem}"), "make it a list of globs");
         let items = match manifest.get("workspaces") {
-            workspaces if !js::truthy(workspaces) => return Ok(None),
+            None => return Ok(None),
             Some(Value::Array(items)) => items,
             Some(Value::Object(members)) => match members.get("packages") {
                 Some(Value::Array(items)) => items,
-                None | Some(Value::Null) => return Ok(None),
-                Some(_) => return Err(unusable("have \"packages\" that are no list")),
+                _ => return Err(unusable("have no list of \"packages\"")),
             },
-            _ => return Err(unusable("are no list")),
+            Some(_) => return Err(unusable("are no list")),
         };
         let texts = items
             .iter()

@@ -1,12 +1,10 @@
 //! The same folders published by the real npm to one registry and by the function to another: what the two registries
 //! then hold is the same, member by member.
 
-use std::collections::BTreeMap;
-use std::io::Read;
-
 use serde_json::{Value, json};
 
 use super::{Registry, World, good};
+use crate::npm_compare::{Differences, tree};
 use crate::npm_pack::build;
 use crate::stack::REPOSITORY;
 
@@ -21,9 +19,6 @@ const FOLDERS: &[Case] = &[
     ("@acme/linked", r#","repository":"github:acme/linked","dependencies":{"plain":"^1.0.0"},"peerDependencies":{"x":"*"},"os":["linux"],"cpu":["x64"],"funding":"https://acme.example","deprecated":"use plain","_secret":1"#, &["README=one line", "lib/a.js", "lib/b.mjs"]),
 ];
 
-/// Where our mode is not npm's on purpose: npm makes a command executable only at the package's root.
-const EXECUTABLE: &[(&str, &str)] = &[("commands", "package/bin/two.js")];
-
 #[tokio::test]
 async fn a_registry_holds_what_npm_would_have_put_there() {
     let npms = Registry::start().await;
@@ -37,19 +32,29 @@ async fn a_registry_holds_what_npm_would_have_put_there() {
         world.publish(world.action(build(&npm.folder(folder), &manifest, files))).await;
     }
     good(&npm.run(".", &["publish", "--ignore-scripts", "--workspaces"]).await);
+    let mut differences = Differences::default();
     for (name, ..) in FOLDERS {
-        let theirs = comparable(&npms.document(name).await, &npms);
-        let ours = comparable(&world.registry.document(name).await, &world.registry);
+        let mut theirs = comparable(&npms.document(name).await, &npms);
+        let mut ours = comparable(&world.registry.document(name).await, &world.registry);
+        let [npms_manifest, our_manifest] =
+            [&mut theirs, &mut ours].map(|document| document["versions"]["1.0.0"].take());
+        differences.of_manifests(&npms_manifest, &our_manifest);
         assert!(ours == theirs, "{name}\n  npm  {theirs}\n  ours {ours}");
-        let mut theirs = entries(&npms.archive(name, "1.0.0").await);
-        for command in EXECUTABLE.iter().filter(|(of, _)| of == name).map(|(_, path)| *path) {
-            theirs.get_mut(command).unwrap().0 |= 0o111;
-        }
-        assert_eq!(entries(&world.registry.archive(name, "1.0.0").await), theirs, "{name}");
+        let commands: Vec<String> = our_manifest["bin"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(_, path)| path.as_str().unwrap().to_owned())
+            .collect();
+        let (theirs, ours) = (npms.archive(name, "1.0.0").await, world.registry.archive(name, "1.0.0").await);
+        differences.of_archives(&tree(&theirs[..]), &tree(&ours[..]), &commands);
     }
+    assert!(differences.others.is_empty(), "{}", differences.others.join("\n"));
+    let meant = ["commands are executable", "digests of the archive", "versions of node and npm"];
+    assert_eq!(differences.meant.into_iter().collect::<Vec<_>>(), meant);
 }
 
-/// Without what must differ: npm's own version, the archive's bytes, the time, and the registry's port.
+/// Without what differs between two registries: the time, and the port.
 fn comparable(document: &Value, registry: &Registry) -> Value {
     let text = document.to_string().replace(&registry.prefix.npm_registry(REPOSITORY), "http://registry.example/");
     let mut document: Value = serde_json::from_str(&text).unwrap();
@@ -59,26 +64,5 @@ fn comparable(document: &Value, registry: &Registry) -> Value {
     // How often it was changed, and a random part.
     let changes = document["_rev"].as_str().unwrap().split('-').next().unwrap().to_owned();
     document["_rev"] = json!(changes);
-    for manifest in document["versions"].as_object_mut().unwrap().values_mut() {
-        let manifest = manifest.as_object_mut().unwrap();
-        manifest.retain(|member, _| !matches!(member.as_str(), "_nodeVersion" | "_npmVersion"));
-        for digest in ["integrity", "shasum"] {
-            assert!(manifest["dist"][digest].take().is_string());
-        }
-    }
     document
-}
-
-/// Mode and content of everything in an archive.
-fn entries(archive: &[u8]) -> BTreeMap<String, (u32, Vec<u8>)> {
-    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(archive));
-    let entries = archive.entries().unwrap().map(|entry| {
-        let mut entry = entry.unwrap();
-        let path = entry.path().unwrap().to_str().unwrap().to_owned();
-        let mode = entry.header().mode().unwrap();
-        let mut content = Vec::new();
-        entry.read_to_end(&mut content).unwrap();
-        (path, (mode, content))
-    });
-    entries.collect()
 }

@@ -80,54 +80,41 @@ fn what_is_no_object_of_json_is_refused() {
     ] {
         assert!(error(root(text), "").contains(&format!("package.json {problem}")), "{text}");
     }
-    assert!(error(root(b"{\"name\":\"\xff\"}"), "").contains("package.json is not JSON"));
+    // What is no UTF-8 is read as far as it is, as npm does it.
+    assert!(error(root(b"{\"name\":\"\xff\"}"), "").contains("package.json has the name \"\u{fffd}\""));
 }
 
+/// Which values of which members npm bears is shown against npm itself, in `tests/it/npm_judged.rs`.
 #[test]
-fn members_of_the_wrong_type_stop_nothing_but_files_and_workspaces() {
-    for member in [
-        "dependencies",
-        "devDependencies",
-        "optionalDependencies",
-        "peerDependencies",
-        "bundleDependencies",
-        "bin",
-        "main",
-        "browser",
-        "man",
-        "scripts",
-        "exports",
-        "types",
-        "directories",
-        "publishConfig",
-        "repository",
-        "keywords",
-        "author",
-        "contributors",
-        "description",
-        "homepage",
-        "bugs",
-        "engines",
-        "dist",
-        "readme",
-    ] {
-        for value in [json!(null), json!(true), json!(7), json!([1, null, {}]), json!({"x": 1}), json!("")] {
-            let manifest = json!({"name": "a", "version": "1.0.0", member: value});
-            assert_eq!(names(root(manifest.to_string()), ""), "a@1.0.0", "{manifest}");
-        }
-    }
+fn members_of_a_type_that_npm_gives_up_at_are_refused_by_name() {
+    let people = json!(["Ann", null]);
     for (member, value, problem) in [
         ("files", json!(true), "\"files\" that are no list"),
         ("files", json!([1]), "\"files\" that are a list of something other than strings"),
         ("workspaces", json!("a"), "\"workspaces\" that are no list"),
+        ("workspaces", json!(null), "\"workspaces\" that are no list"),
+        ("workspaces", json!(false), "\"workspaces\" that are no list"),
+        ("workspaces", json!({}), "\"workspaces\" that have no list of \"packages\""),
         ("workspaces", json!([1]), "\"workspaces\" that hold something other than texts"),
-        ("workspaces", json!({"packages": "a"}), "\"packages\" that are no list"),
+        ("workspaces", json!({"packages": "a"}), "\"workspaces\" that have no list of \"packages\""),
         ("workspaces", json!(vec!["a"; 1_001]), "\"workspaces\" that are more than 1,000 globs"),
         ("workspaces", json!(["{1..9999}"]), "\"workspaces\" that stand for too much"),
+        ("main", json!(["a.js"]), "a \"main\" that is no string: [\"a.js\"]"),
+        ("bin", json!(["a.js", 7]), "a \"bin\" that lists what is no string: 7"),
+        ("readme", json!({"a": 1}), "a \"readme\" that is no string: {\"a\":1}"),
+        ("contributors", people.clone(), "null among its \"contributors\""),
+        ("maintainers", people, "null among its \"maintainers\""),
+        ("dependencies", json!({"left": 1}), "in its \"dependencies\" left with what is no string: 1"),
+        ("devDependencies", json!({"left": null}), "in its \"devDependencies\" left with what is no string: null"),
+        ("optionalDependencies", json!([{}]), "in its \"optionalDependencies\" an item with what is no string: {}"),
+        ("peerDependencies", json!({"left": true}), "in its \"peerDependencies\" left with what is no string: true"),
+        ("overrides", json!({"left": {"right": null}}), "null among its \"overrides\""),
     ] {
         let error = error(root(json!({"name": "a", "version": "1.0.0", member: value}).to_string()), "");
-        assert!(error.contains(problem), "{error}");
+        assert!(error.starts_with("package.json has ") && error.contains(problem), "{error}");
     }
+    let long = json!({"name": "a", "version": "1.0.0", "main": vec!["x"; 1_000]});
+    assert!(error(root(long.to_string()), "").len() < 300);
 }
 
 #[test]

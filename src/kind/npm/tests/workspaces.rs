@@ -43,6 +43,46 @@ fn members_of_a_pnpm_workspace_are_published() {
 }
 
 #[test]
+fn ignore_files_around_a_member_are_read_like_its_own_and_only_for_npm() {
+    let zip = |globs: &str| {
+        Zip::new()
+            .file("package.json", format!(r#"{{"private":true{globs}}}"#))
+            .file("pnpm-workspace.yaml", "packages: ['p/*']\n")
+            .file(".gitignore", "secret\n")
+            .file("p/a/package.json", member("a", ""))
+            .file("p/a/secret", "")
+    };
+    let files = |zip: Zip| packed(&only(zip)).into_keys().collect::<Vec<_>>();
+    assert_eq!(files(zip(r#","workspaces":["p/*"]"#)), ["package/package.json"]);
+    // pnpm packs a member by what is in its own folder.
+    assert_eq!(files(zip("")), ["package/package.json", "package/secret"]);
+    let npms = || zip(r#","workspaces":["p/*"]"#);
+    let refused = |zip: Zip, problem: &str| {
+        let error = error(zip, "");
+        assert!(error.contains(problem), "{error}");
+    };
+    refused(npms().symlink("p/.npmignore", "x"), "p/.npmignore is a symbolic link");
+    refused(npms().file("p/.npmignore/x", ""), "p/.npmignore is a folder");
+    refused(npms().file("p/.npmignore", "{1..9999}"), "p/.npmignore has a pattern");
+}
+
+#[test]
+fn two_members_of_one_name_are_refused_as_npm_refuses_them() {
+    let zip = |globs: &str| {
+        Zip::new()
+            .file("package.json", format!(r#"{{"private":true{globs}}}"#))
+            .file("pnpm-workspace.yaml", "packages: ['p/*']\n")
+            .file("p/a/package.json", member("twin", ""))
+            .file("p/b/package.json", r#"{"name":"twin","version":"2.0.0"}"#)
+    };
+    assert_eq!(
+        error(zip(r#","workspaces":["p/*"]"#), ""),
+        "p/b/package.json has the name \"twin\", as p/a/package.json has, and both are members of one workspace"
+    );
+    assert_eq!(names(zip(""), ""), "twin@1.0.0 twin@2.0.0");
+}
+
+#[test]
 fn what_a_workspace_resolves_is_in_the_document_and_in_the_archive() {
     let raw = "{\n \"name\": \"a\", \"version\": \"1.0.0\", \"x\": 1.0,\n \"dependencies\": \
                {\"b\": \"workspace:^\", \"c\": \"catalog:\", \"d\": \"^4\"}\n}\n";
