@@ -16,6 +16,8 @@ use self::draw::Fate;
 use self::world::World;
 use super::http::Traffic;
 
+pub(crate) use self::process::PROCESS;
+
 /// What one seed came to.
 #[derive(Debug)]
 pub(crate) struct Told {

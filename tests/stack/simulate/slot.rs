@@ -14,6 +14,7 @@ use super::lock;
 use super::process::{self, Doors};
 use super::world::{BEGINNING, World};
 use crate::stack::aws::ACCOUNT;
+use crate::stack::invariants::{How, Ran};
 use crate::stack::{JOURNAL, SECRET};
 
 /// An invocation that is running: how to kill it, and when it ends by itself.
@@ -43,18 +44,37 @@ impl World {
             let killed = Arc::new(Notify::new());
             lock(&self.running).insert(number, Running { killed: Arc::clone(&killed), ends });
             self.note(format!("process {number} is woken: {trigger:?}"));
-            tokio::select! {
+            let began = self.traffic.stamp();
+            let how = tokio::select! {
                 biased;
-                () = killed.notified() => self.died(ends, false),
-                () = tokio::time::sleep_until(ends) => {
-                    self.note(format!("process {number} runs into its deadline"));
-                    self.died(ends, self.fate.clocks[slot] == 0);
-                }
-                ended = worker.tick(&trigger, &invocation) => {
-                    self.note(format!("process {number} is done: {ended:?}"));
-                    warm = Some((number, worker));
-                }
+                () = killed.notified() => How::Killed,
+                () = tokio::time::sleep_until(ends) => How::RanOut,
+                ended = worker.tick(&trigger, &invocation) => match ended {
+                    Ok(report) => {
+                        self.note(format!("process {number} is done: {report:?}"));
+                        warm = Some((number, worker));
+                        How::Well
+                    }
+                    Err(error) => {
+                        warm = Some((number, worker));
+                        How::Broken(format!("{error:?}"))
+                    }
+                },
+            };
+            if how != How::Well {
+                self.note(format!("process {number}: {how:?}"));
             }
+            if matches!(how, How::Killed | How::RanOut) {
+                self.died(ends);
+            }
+            lock(&self.ran).push(Ran {
+                process: number.to_string(),
+                began,
+                ended: self.traffic.stamp(),
+                deadline: self.fate.deadline,
+                right: self.fate.clocks[slot] == 0,
+                how,
+            });
             lock(&self.running).remove(&number);
         }
     }
@@ -111,10 +131,8 @@ impl World {
         }
     }
 
-    fn died(&self, ends: Instant, in_vain: bool) {
-        let mut troubles = lock(&self.troubles);
-        troubles.deaths += 1;
-        troubles.ran_out += usize::from(in_vain);
-        troubles.lease = troubles.lease.max(Some(ends));
+    fn died(&self, ends: Instant) {
+        let mut lease = lock(&self.last_lease);
+        *lease = (*lease).max(Some(ends));
     }
 }

@@ -56,7 +56,6 @@ impl Weather {
         }
         let fault = (dice.u64(..1_000) < fate.faults).then(|| fault(dice, service, request));
         if let Some(fault) = &fault {
-            self.world.struck(service, fault);
             self.world.note(format!("{service} {} meets {fault:?}", name(request)));
         }
         Disturbance { delay, fault, blow: None }

@@ -8,18 +8,18 @@ use codepipeline_artifactory::trigger::Trigger;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::draw::{Fate, Work};
+use super::draw::{Fate, Rotation, Work};
 use super::slot::Running;
 use super::weather::{self, Weather};
-use super::{Told, lock, process};
+use super::{Told, lock, model, process};
 use crate::stack::artifactory::{Artifactory, Permission, Repository, StoredFile, User};
-use crate::stack::http::{Disturbance, Fault, Traffic};
-use crate::stack::invariants::{Verdict, Witness};
+use crate::stack::http::{Disturbance, Traffic};
+use crate::stack::invariants::{self, How, Ran, Verdict, Wall, Witness};
 use crate::stack::pipeline::{CodePipeline, JobId, JobResult, JobSpec};
-use crate::stack::s3::{self, FUNCTION_SECRET_ACCESS_KEY, S3};
+use crate::stack::s3::{FUNCTION_SECRET_ACCESS_KEY, S3};
 use crate::stack::secrets::SecretsManager;
 use crate::stack::vault::{self, Vault};
-use crate::stack::{ARTIFACTS, JOURNAL, PASSWORD, REPOSITORY, SECRET, USER, artifactory};
+use crate::stack::{ARTIFACTS, JOURNAL, PASSWORD, REPOSITORY, SECRET, USER};
 
 /// How many ticks of the schedule everything may take to be answered, once nothing goes wrong any more and the last
 /// lease is over.
@@ -29,19 +29,6 @@ const PERIOD: Duration = Duration::from_mins(1);
 /// The moment at which every simulation begins, in seconds since 1970.
 pub(super) const BEGINNING: u64 = 1_795_000_000;
 const NEW_PASSWORD: &str = "a new password, as good as the old";
-
-/// What went wrong so far.
-#[derive(Debug, Default, Clone, Copy)]
-pub(super) struct Troubles {
-    pub(super) faults: bool,
-    pub(super) faults_in_journal: usize,
-    pub(super) denials: bool,
-    pub(super) deaths: usize,
-    /// Invocations that ran into their deadline although their clock was right.
-    pub(super) ran_out: usize,
-    /// The end of the last lease of a dead invocation.
-    pub(super) lease: Option<Instant>,
-}
 
 /// Everything that one seed is about.
 pub(super) struct World {
@@ -57,7 +44,9 @@ pub(super) struct World {
     pub(super) before: Vec<StoredFile>,
     pub(super) jobs: Mutex<BTreeMap<usize, JobId>>,
     pub(super) running: Mutex<BTreeMap<usize, Running>>,
-    pub(super) troubles: Mutex<Troubles>,
+    pub(super) ran: Mutex<Vec<Ran>>,
+    /// The end of the last lease of a dead invocation.
+    pub(super) last_lease: Mutex<Option<Instant>>,
     pub(super) notes: Mutex<Vec<(Instant, String)>>,
     pub(super) processes: Mutex<usize>,
 }
@@ -105,7 +94,8 @@ impl World {
             artifactory,
             jobs: Mutex::default(),
             running: Mutex::default(),
-            troubles: Mutex::default(),
+            ran: Mutex::default(),
+            last_lease: Mutex::default(),
             notes: Mutex::default(),
             processes: Mutex::default(),
         });
@@ -179,11 +169,11 @@ impl World {
             .configuration("TypeOfArtifact", "npm")
             .configuration("RepoKey", REPOSITORY)
             .configuration("ArtifactoryHost", &self.artifactory.platform_url());
-        let key = format!("web/BuildOutpu/{number:07x}");
+        let key = input(number);
         self.s3.put(ARTIFACTS, &key, work.artifact());
         let mut spec = spec.input("BuildOutput", ARTIFACTS, &key);
         if work.output {
-            spec = spec.output("Report", ARTIFACTS, &format!("web/Report/{number:07x}"));
+            spec = spec.output("Report", ARTIFACTS, &output(number));
         }
         let id = self.pipeline.queue(spec);
         self.note(format!("{id} is queued: {work:?}"));
@@ -205,25 +195,32 @@ impl World {
         self.start.elapsed()
     }
 
-    /// What a right clock shows at this moment, in milliseconds since 1970.
-    pub(super) fn millis_at(&self, at: Instant) -> u64 {
-        BEGINNING * 1_000 + u64::try_from((at - self.start).as_millis()).unwrap_or(u64::MAX)
-    }
-
     pub(super) fn note(&self, text: String) {
         lock(&self.notes).push((Instant::now(), text));
     }
 
-    pub(super) fn struck(&self, service: &str, fault: &Fault) {
-        let mut troubles = lock(&self.troubles);
-        troubles.faults = true;
-        troubles.faults_in_journal += usize::from(service == s3::SERVICE);
-        let denied = matches!(fault, Fault::Answer { status: 401 | 403, .. });
-        troubles.denials |= denied && service == artifactory::SERVICE;
+    /// How many invocations died, or ran into their deadline.
+    pub(super) fn deaths(&self) -> usize {
+        lock(&self.ran).iter().filter(|ran| matches!(ran.how, How::Killed | How::RanOut)).count()
     }
 
-    pub(super) fn troubles(&self) -> Troubles {
-        *lock(&self.troubles)
+    /// Whether Artifactory wants a password at this moment that the secret does not hold yet.
+    pub(super) fn is_behind(&self, at: Instant) -> bool {
+        let behind = |rotation: Rotation| rotation.at..=rotation.at + rotation.lag;
+        self.fate.rotation.is_some_and(|rotation| behind(rotation).contains(&(at - self.start)))
+    }
+
+    /// The ends of the keys of a job's artifacts.
+    pub(super) fn artifacts_of(&self, job: &JobId) -> Vec<String> {
+        let jobs = lock(&self.jobs);
+        let number = jobs.iter().find_map(|(number, id)| (id == job).then_some(*number));
+        number.map(|number| [input(number), output(number)].into()).unwrap_or_default()
+    }
+
+    /// Bucket and key of a job's output, where it has one.
+    pub(super) fn output_of(&self, work: &Work, job: &JobId) -> Option<(String, String)> {
+        let key = self.artifacts_of(job).pop().filter(|_| work.output)?;
+        Some((ARTIFACTS.to_owned(), key))
     }
 
     pub(super) fn before(&self) -> &[StoredFile] {
@@ -245,27 +242,33 @@ impl World {
     }
 
     pub(super) fn witness(&self) -> Witness<'_> {
+        let seen = self.traffic.seen();
+        let agree = self.fate.clocks.iter().all(|off| *off == 0);
         Witness {
-            seen: self.traffic.seen(),
+            allowed: model::allowed(self, &seen),
+            seen,
             pipeline: &self.pipeline,
             s3: &self.s3,
             journal: JOURNAL.to_owned(),
             artifactory: &self.artifactory,
             secrets: self.kept_secret(),
             logs: Vec::new(),
+            wall: agree.then_some(Wall { millis: BEGINNING * 1_000, since: self.start, travel: Duration::ZERO }),
+            invocations: lock(&self.ran).clone(),
         }
     }
 
     fn kept_secret(&self) -> Vec<String> {
         let sessions = self.vault.sessions().into_iter().flat_map(|it| [it.secret_access_key, it.session_token]);
         let own = [PASSWORD, NEW_PASSWORD, FUNCTION_SECRET_ACCESS_KEY].map(str::to_owned);
-        self.artifactory.token_values().into_iter().chain(sessions).chain(own).collect()
+        let basic = [PASSWORD, NEW_PASSWORD].map(|password| invariants::basic(USER, password));
+        self.artifactory.token_values().into_iter().chain(sessions).chain(own).chain(basic).collect()
     }
 
     pub(super) fn tell(&self, witness: &Witness, verdict: Verdict) -> Told {
-        let troubles = self.troubles();
+        let lease = *lock(&self.last_lease);
         let last = self.jobs().iter().filter_map(|(_, job)| witness.answers(job).map(|seen| seen.at).max()).max();
-        let ticks = match (troubles.lease, last) {
+        let ticks = match (lease, last) {
             (Some(lease), Some(last)) => {
                 let waited = last.saturating_duration_since(lease);
                 u32::try_from(waited.as_millis().div_ceil(PERIOD.as_millis())).unwrap_or(u32::MAX)
@@ -273,7 +276,7 @@ impl World {
             _ => 0,
         };
         let story = if verdict.is_err() { self.story() } else { String::new() };
-        Told { requests: self.traffic.total(), deaths: troubles.deaths, ticks, story, verdict }
+        Told { requests: self.traffic.total(), deaths: self.deaths(), ticks, story, verdict }
     }
 
     fn story(&self) -> String {
@@ -296,6 +299,14 @@ impl World {
             self.pipeline.forgive(&job);
         }
     }
+}
+
+fn input(number: usize) -> String {
+    format!("web/BuildOutpu/{number:07x}")
+}
+
+fn output(number: usize) -> String {
+    format!("web/Report/{number:07x}")
 }
 
 fn secret(password: &str) -> String {
