@@ -8,7 +8,7 @@ use futures_util::stream::{self, StreamExt as _};
 use crate::stack::crash::{Point, Recovery, Scenario, Survived, pairs, points, requests, survive};
 
 /// How many stacks run side by side: most of the time each waits for a lease to end.
-const SIDE_BY_SIDE: usize = 16;
+const SIDE_BY_SIDE: usize = 8;
 
 /// Of the pairs of deaths, every so manyth.
 const PAIRS: usize = 50;

@@ -26,7 +26,7 @@ type Killer = Box<dyn Fn() + Send>;
 /// The invocation that is killed: its lease, which the successor must wait for, is as short as this.
 const DOOMED: Duration = Duration::from_secs(2);
 /// The invocation before a scenario, which must come as far as its death on a busy machine, too.
-const BEFORE: Duration = Duration::from_secs(4);
+const BEFORE: Duration = Duration::from_secs(6);
 /// How many invocations a recovery may take, most of which find the lease not over yet.
 const RECOVERIES: usize = 80;
 /// How many ticks may begin after the last dead worker's lease: one that goes on with what was left, and, where the dead

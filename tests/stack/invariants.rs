@@ -57,8 +57,10 @@ pub(crate) struct Allowed {
     pub(crate) passwords: bool,
     /// The user may overwrite, and several processes publish the same: what they do to each other is a documented limit.
     pub(crate) replacing: bool,
-    /// Keys that stay in the journal.
+    /// Keys that may stay in the journal.
     pub(crate) kept: Vec<String>,
+    /// Tokens that are no connection's own.
+    pub(crate) shared_tokens: Vec<String>,
 }
 
 /// Whose a job is.
@@ -67,6 +69,8 @@ pub(crate) enum Whose {
     Ours,
     /// A worker without our journal has acknowledged it.
     AnotherWorkers,
+    /// Nobody waits for its answer any more.
+    Nobodys,
 }
 
 /// What the end of a job must have brought.
@@ -108,12 +112,17 @@ pub(crate) fn all(witness: &Witness, promises: &[Promise], before: &[StoredFile]
     for promise in promises {
         let Promise { job, whose, planned, dry_run, .. } = promise;
         let alone = promise.is_alone(promises);
-        if *whose == Whose::AnotherWorkers {
-            i1_no_job_of_another_worker_is_answered(witness, job)?;
-            if alone {
-                reports::i2_nothing_is_stored(witness, promise)?;
+        match whose {
+            Whose::Ours => {}
+            Whose::AnotherWorkers => {
+                i1_no_job_of_another_worker_is_answered(witness, job)?;
+                if alone {
+                    reports::i2_nothing_is_stored(witness, promise)?;
+                }
+                continue;
             }
-            continue;
+            // Any number of answers is taken, and has no effect.
+            Whose::Nobodys => continue,
         }
         i1_one_answer(witness, job)?;
         if !witness.allowed.early_answers {
@@ -335,12 +344,13 @@ pub(crate) fn i5_the_journal_is_empty(witness: &Witness) -> Verdict {
 /// I5: what Artifactory has refused for good, or who stands in for it, is not sent again by the same connection, which a
 /// token of its own tells. After a 401 the connection has another token. It may look for what it has sent.
 pub(crate) fn i5_no_refusal_is_tried_again(witness: &Witness) -> Verdict {
+    let shared = &witness.allowed.shared_tokens;
     let mut refused: BTreeMap<(&str, String), (u16, u64)> = BTreeMap::new();
     let sent = |seen: &&Seen| {
         let authorization = seen.request.header("authorization");
         seen.service == artifactory::SERVICE
             && seen.request.method == Method::PUT
-            && authorization.starts_with("Bearer ")
+            && authorization.strip_prefix("Bearer ").is_some_and(|token| !shared.iter().any(|it| it == token))
     };
     let mut sent: Vec<&Seen> = witness.seen.iter().filter(sent).collect();
     sent.sort_by_key(|seen| seen.order);

@@ -1,9 +1,9 @@
 //! What must hold of every run, whatever went wrong in it: the invariants, and that no job fails without a reason of its
 //! own.
 
-use super::draw::{Existing, Shape, Work};
+use super::draw::{Ending, Existing, PROPERTY, Shape, Work};
 use super::world::World;
-use crate::stack::artifactory::{self, Endpoint};
+use crate::stack::artifactory::{self, Endpoint, Republish};
 use crate::stack::http::{Fault, Seen};
 use crate::stack::invariants::{self, Allowed, How, Promise, Verdict, Whose, Witness};
 use crate::stack::pipeline::{self, JobId, JobResult};
@@ -16,10 +16,10 @@ const DEATHS: usize = 3;
 pub(super) fn judge(world: &World, witness: &Witness) -> Verdict {
     let promises: Vec<Promise> = world.jobs().iter().map(|(work, job)| promise(world, work, job)).collect();
     invariants::all(witness, &promises, world.before())?;
-    for (work, job) in world.jobs() {
-        no_failure_without_a_reason(world, witness, &work, &job)?;
+    for (work, job) in world.jobs().iter().filter(|(work, _)| work.ending == Ending::Ordinary) {
+        no_failure_without_a_reason(world, witness, work, job)?;
     }
-    Ok(())
+    world.strays_are_kept()
 }
 
 /// What the run may do, for what it is about and for what went wrong.
@@ -33,14 +33,22 @@ pub(super) fn allowed(world: &World, seen: &[Seen]) -> Allowed {
         early_answers: troubled,
         // A server that says it makes no tokens is believed, though it be a drawn 403.
         passwords: !tokens || seen.iter().any(|seen| seen.service == artifactory::SERVICE && is_denied(seen)),
-        ..Allowed::default()
+        replacing: switches.npm_republish == Republish::Replaces && troubled,
+        kept: world.kept(),
+        shared_tokens: world.own_token.iter().cloned().collect(),
     }
 }
 
 fn promise(world: &World, work: &Work, job: &JobId) -> Promise {
     Promise {
-        whose: if work.seized { Whose::AnotherWorkers } else { Whose::Ours },
+        whose: match work.ending {
+            _ if work.seized => Whose::AnotherWorkers,
+            Ending::Ordinary => Whose::Ours,
+            Ending::Abandoned(_) | Ending::Forgotten(_) => Whose::Nobodys,
+        },
         output: world.output_of(work, job),
+        properties: Vec::from_iter(work.options.annotated.then(|| (PROPERTY.0.to_owned(), PROPERTY.1.to_owned()))),
+        dry_run: work.options.dry_run,
         ..Promise::of(job, &work.planned())
     }
 }
@@ -52,13 +60,25 @@ fn no_failure_without_a_reason(world: &World, witness: &Witness, work: &Work, jo
     let reasonable = match kind.as_str() {
         "JobFailed" => {
             work.shape == Shape::Broken
+                || work.is_untagged_prerelease()
                 || work.existing == Existing::Other
-                || world.rivals(work)
+                // What was there before may be of the other variant, too.
+                || world.jobs().iter().any(|(other, _)| other.name == work.name && other.variant != work.variant)
+                || (work.options.exact && work.existing == Existing::Same)
+                || (work.options.exact
+                    && world.another(job, |other| other.name == work.name && other.version == work.version))
+                // A lower version does not come after a higher one.
+                || world.another(job, |other| other.name == work.name && other.version != work.version)
                 // A take-over whose answer is lost, or that arrives after its sender has given up, is a death to the next.
                 || (troubles.deaths + troubles.lost_claims >= DEATHS && message.contains("came to no end"))
         }
-        "SystemUnavailable" => troubles.disturbed,
-        "PermissionError" => troubles.denied || troubles.rotated,
+        "SystemUnavailable" => troubles.has(&[Trouble::Disturbed, Trouble::NoSecret]),
+        "PermissionError" => {
+            troubles.has(&[Trouble::Denied, Trouble::Rotated, Trouble::NoSecret])
+                // Drawn credentials live so short that a stalled answer outlives two of them.
+                || (troubles.has(&[Trouble::Disturbed]) && message.contains("ExpiredToken"))
+        }
+        "ConfigurationError" => troubles.has(&[Trouble::NoSecret]),
         _ => false,
     };
     if reasonable || was_published_unseen(world, &troubles, &message) {
@@ -70,19 +90,27 @@ fn no_failure_without_a_reason(world: &World, witness: &Witness, work: &Work, jo
 /// The version is there already, and nobody can see it: the storage API is closed, and the index was denied by a drawn
 /// answer, too. What the server said is passed on.
 fn was_published_unseen(world: &World, troubles: &Troubles, message: &str) -> bool {
-    let unseen = world.fate.artifactory.storage_api != Endpoint::Served && troubles.denied;
+    let unseen = world.fate.artifactory.storage_api != Endpoint::Served && troubles.has(&[Trouble::Denied]);
     unseen && message.contains("already exists")
 }
 
-/// What went wrong with one job between its first claim and its answer.
-#[derive(Debug, Default)]
-struct Troubles {
+/// One thing that went wrong with a job between its first claim and its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trouble {
     /// A request that it needs met a fault.
-    disturbed: bool,
+    Disturbed,
     /// Artifactory, or who stood in for it, refused one.
-    denied: bool,
+    Denied,
     /// Artifactory wanted another password than the secret held.
-    rotated: bool,
+    Rotated,
+    /// The secret could not be read.
+    NoSecret,
+}
+
+/// What went wrong with one job.
+#[derive(Debug)]
+struct Troubles {
+    met: Vec<Trouble>,
     /// Workers that had it in hand and died.
     deaths: usize,
     /// Writes of its claim that met a fault.
@@ -96,11 +124,8 @@ impl Troubles {
             witness.seen.iter().filter(claims).filter(|seen| seen.request.method == hyper::Method::PUT).collect();
         let from = written.iter().map(|seen| seen.order).min().unwrap_or(u64::MAX);
         let to = witness.answers(job).filter_map(|seen| seen.handled).map(|it| it.order).min().unwrap_or(u64::MAX);
-        let met: Vec<&Seen> = witness
-            .seen
-            .iter()
-            .filter(|seen| (from..=to).contains(&seen.order) && world.concerns(seen, work, job))
-            .collect();
+        let met =
+            witness.seen.iter().filter(|seen| (from..=to).contains(&seen.order) && world.concerns(seen, work, job));
         let died = |ran: &&invariants::Ran| {
             let had = |seen: &&Seen| {
                 seen.request.header(super::PROCESS) == ran.process
@@ -108,13 +133,24 @@ impl Troubles {
             };
             matches!(ran.how, How::Killed | How::RanOut) && written.iter().any(had)
         };
+        let mut troubles = Vec::new();
+        for seen in met {
+            let behind = world.is_behind(seen.at) && seen.told.is_some_and(|(it, _)| it == 401);
+            let unread = seen.service == secrets::SERVICE && seen.status.is_some_and(|it| it != 200);
+            troubles.extend(seen.is_disturbed().then_some(Trouble::Disturbed));
+            troubles.extend(is_denied(seen).then_some(Trouble::Denied));
+            troubles.extend(behind.then_some(Trouble::Rotated));
+            troubles.extend(unread.then_some(Trouble::NoSecret));
+        }
         Self {
-            disturbed: met.iter().any(|seen| seen.is_disturbed()),
-            denied: met.iter().any(|seen| is_denied(seen)),
-            rotated: met.iter().any(|seen| world.is_behind(seen.at) && seen.told.is_some_and(|(it, _)| it == 401)),
+            met: troubles,
             deaths: witness.invocations.iter().filter(died).count(),
             lost_claims: written.iter().filter(|seen| seen.fault.is_some()).count(),
         }
+    }
+
+    fn has(&self, any: &[Trouble]) -> bool {
+        self.met.iter().any(|trouble| any.contains(trouble))
     }
 }
 

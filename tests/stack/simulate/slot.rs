@@ -39,7 +39,7 @@ impl World {
             let invocation = Invocation {
                 request_id: format!("run-{number}-{}", self.elapsed().as_millis()),
                 account: Some(ACCOUNT.to_owned()),
-                deadline: Deadline::of_invocation(self.epoch_millis(self.fate.deadline), clock),
+                deadline: Deadline::of_invocation(self.deadline_header(), clock),
             };
             let killed = Arc::new(Notify::new());
             lock(&self.running).insert(number, Running { killed: Arc::clone(&killed), ends });
@@ -51,7 +51,9 @@ impl World {
                 () = tokio::time::sleep_until(ends) => How::RanOut,
                 ended = worker.tick(&trigger, &invocation) => match ended {
                     Ok(report) => {
-                        self.note(format!("process {number} is done: {report:?}"));
+                        let answer = serde_json::to_string(&report).expect("a report is JSON");
+                        self.note(format!("process {number} is done: {answer}"));
+                        self.log.say(&answer);
                         warm = Some((number, worker));
                         How::Well
                     }
@@ -95,6 +97,7 @@ impl World {
                 "ARTIFACTORY_URL" => &platform,
                 "ALLOW_HTTP" => "true",
                 "JOBS_IN_FLIGHT" => &jobs_in_flight,
+                "ACTION_VERSION" => "1,2",
                 "AWS_ENDPOINT_URL" => "http://aws.simulated",
                 _ => return None,
             };
@@ -105,15 +108,16 @@ impl World {
         (number, process::start(number, &region, doors, settings))
     }
 
-    /// A clock that may be off as long as there is trouble, and is set right with its end.
+    /// A clock that may be off as long as there is trouble, and is set right with its end or before.
     fn clock_of(&self, slot: usize) -> Clock {
-        let set_right = u32::try_from(self.fate.trouble_ends.as_millis()).unwrap_or(u32::MAX);
+        let set_right = u32::try_from(self.fate.set_right[slot].as_millis()).unwrap_or(u32::MAX);
         Clock::Runtime { millis: BEGINNING * 1_000, since: self.start, off: self.fate.clocks[slot], set_right }
     }
 
-    fn epoch_millis(&self, from_now: Duration) -> u64 {
-        let since = (self.clock.now() + from_now).duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    fn deadline_header(&self) -> u64 {
+        let ends = (self.clock.now() + self.fate.deadline).duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let told = if self.fate.bare_deadline { self.fate.deadline } else { ends };
+        u64::try_from(told.as_millis()).unwrap_or(u64::MAX)
     }
 
     /// Who dies: the sender of a request, or, where it is not known, whoever has run longest.
