@@ -288,7 +288,7 @@ pub(crate) async fn requests(binary: &Path, scenario: Scenario) -> usize {
     let scene = Scene::set(binary, scenario).await;
     drop(scene.begin().await);
     let before = scene.stack.traffic.total();
-    scene.invoke(scene.event.clone(), DEADLINE).await.expect("nothing goes wrong");
+    scene.invoke(scene.wakes(), DEADLINE).await.expect("nothing goes wrong");
     scene.check("undisturbed").await;
     scene.stack.traffic.total() - before
 }
@@ -397,6 +397,12 @@ impl Scene {
         Box::new(stack.succeed().await)
     }
 
+    /// What wakes the worker that is to die. Where the job is in the journal already its event would find an empty queue,
+    /// and ask again as long as there is time: how often, differs.
+    fn wakes(&self) -> Value {
+        if self.scenario.first_death().is_some() { schedule() } else { self.event.clone() }
+    }
+
     /// The same killer, which notes that it has killed.
     fn noting(&self, killer: Killer) -> Killer {
         let struck = Arc::clone(&self.struck);
@@ -412,7 +418,7 @@ impl Scene {
     async fn until_death(&self, point: &Point, first: bool) -> Fate {
         for invocation in 0..RECOVERIES {
             let invoked = if first && invocation == 0 {
-                self.invoke(self.event.clone(), DOOMED).await
+                self.invoke(self.wakes(), DOOMED).await
             } else if self.ended() {
                 return Fate::Done;
             } else {
