@@ -2,21 +2,23 @@
 
 use hyper::Method;
 
+use super::PROCESS;
 use super::draw::{Ending, Existing};
 use super::world::World;
 use crate::stack::artifactory;
 use crate::stack::http::Seen;
-use crate::stack::invariants::{self, How, Witness};
+use crate::stack::invariants::{self, How, Turn, Witness};
 use crate::stack::pipeline::JobResult;
 use crate::stack::{pipeline, s3};
 
 /// What is counted, each once a seed.
-pub(crate) const COVERED: [&str; 20] = [
+pub(crate) const COVERED: [&str; 21] = [
     "deaths",
     "ran into the deadline",
     "take-overs",
     "hand-overs",
     "lost claims (412)",
+    "claims lost in hand",
     "conflicts (409)",
     "refused acknowledgements",
     "refused answers",
@@ -59,6 +61,7 @@ pub(super) fn covered(world: &World, witness: &Witness) -> Covered {
         taken_over,
         turns.iter().any(|turn| turn.held.as_ref().is_some_and(|held| held.lease_until == 0)),
         seen(&|seen| claims(seen) && seen.status == Some(412)),
+        seen(&|seen| claims(seen) && seen.status == Some(412) && lost_in_hand(witness, &turns, seen)),
         seen(&|seen| claims(seen) && seen.told.is_some_and(|(status, _)| status == 409)),
         seen(&|seen| pipeline(seen, "AcknowledgeJob") && seen.status == Some(400)),
         seen(&|seen| pipeline(seen, "PutJob") && seen.status == Some(400)),
@@ -76,4 +79,17 @@ pub(super) fn covered(world: &World, witness: &Witness) -> Covered {
         !world.fate.strays.is_empty(),
     ]
     .map(usize::from)
+}
+
+/// Whether a failed write is of one that had the claim before and believed to have it still.
+fn lost_in_hand(witness: &Witness, turns: &[Turn], failed: &Seen) -> bool {
+    let process = failed.request.header(PROCESS);
+    let began = witness.invocations.iter().filter(|ran| ran.process == process).map(|ran| ran.began.order);
+    let began = began.filter(|began| *began < failed.order).max().unwrap_or(0);
+    let own = |turn: &&Turn| {
+        (began..failed.order).contains(&turn.handled.order)
+            && failed.request.path.ends_with(&turn.key)
+            && turn.held.as_ref().is_some_and(|held| held.process == process)
+    };
+    failed.request.method == Method::PUT && turns.iter().any(|turn| own(&turn))
 }

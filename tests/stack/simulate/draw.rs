@@ -274,7 +274,11 @@ impl Fate {
         let processes = dice.usize(2..=4);
         let skewed = troubled && dice.u8(..4) == 0;
         let reach = *of(dice, &[500, 5_000, 90_000]);
-        let clocks = (0..processes).map(|_| if skewed { dice.i32(-reach..=reach) } else { 0 }).collect();
+        let mut clocks: Vec<i32> = (0..processes).map(|_| if skewed { dice.i32(-reach..=reach) } else { 0 }).collect();
+        if skewed && dice.bool() {
+            // To all others the leases of this one are over as soon as they begin.
+            clocks[0] = -i32::try_from(deadline.as_millis()).unwrap_or(i32::MAX);
+        }
         let set_right = (0..processes).map(|_| trouble_ends.mul_f64(*of(dice, &[0.3, 1.0, 1.0]))).collect();
         let credential = *of(dice, &[Credential::Password, Credential::Password, Credential::AccessToken]);
         let rotated = troubled && credential == Credential::Password && dice.u8(..5) == 0;
@@ -328,7 +332,12 @@ impl Fate {
             tokens_revoked: (troubled && credential == Credential::Password && dice.u8(..5) == 0)
                 .then(|| Duration::from_millis(dice.u64(0..60_000))),
             credentials_live: Duration::from_secs(*of(dice, &[2, 10, 60, 900])),
-            latency: *of(dice, if deadline.as_secs() < 10 { &[2, 8] } else { &[2, 20, 100] }),
+            latency: match deadline.as_secs() {
+                ..10 => *of(dice, &[2, 8]),
+                // Where clocks disagree a job must take a while, or nobody takes it from anybody.
+                15.. if skewed => *of(dice, &[100, 1_000]),
+                _ => *of(dice, &[2, 20, 100]),
+            },
             first_schedule: Duration::from_millis(dice.u64(0..60_000)),
             irregular: if troubled { *of(dice, &[(0, 0), (0, 0), (0, 3), (3, 0), (3, 3)]) } else { (0, 0) },
             herd: (dice.u8(..3) == 0).then(|| Duration::from_millis(dice.u64(0..120_000))),
