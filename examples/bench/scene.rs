@@ -153,7 +153,7 @@ impl Scene {
         let seen = self.stack.traffic.seen().into_iter().skip(seen);
         let took: Vec<f64> = seen
             .filter(|seen| seen.service == artifactory::SERVICE)
-            .map(|seen| seen.took.unwrap_or_default().as_secs_f64())
+            .map(|seen| seen.took().unwrap_or_default().as_secs_f64())
             .collect();
         (took.len(), took.iter().sum())
     }

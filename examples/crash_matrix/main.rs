@@ -39,7 +39,7 @@ async fn main() -> ExitCode {
                 .buffer_unordered(SIDE_BY_SIDE)
                 .fold(Sum::default(), async |sum, one| sum.and(one))
                 .await;
-            println!("{scenario:<10?} {requests:>3} requests, {what:<10} ({possible:>5} possible): {sum}");
+            println!("{scenario:<14?} {requests:>3} requests, {what:<10} ({possible:>5} possible): {sum}");
             all = all.and(sum);
         }
     }
@@ -55,6 +55,9 @@ struct Sum {
     points: usize,
     violations: usize,
     kills: usize,
+    /// Points in which as many died as were to die.
+    whole: usize,
+    stalled: usize,
     ticks: usize,
 }
 
@@ -64,6 +67,8 @@ impl Sum {
             points: self.points + other.points,
             violations: self.violations + other.violations,
             kills: self.kills + other.kills,
+            whole: self.whole + other.whole,
+            stalled: self.stalled + other.stalled,
             ticks: self.ticks.max(other.ticks),
         }
     }
@@ -71,8 +76,12 @@ impl Sum {
 
 impl std::fmt::Display for Sum {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { points, violations, kills, ticks } = self;
-        write!(f, "{points:>5} points, {violations} violations, {kills:>5} kills, answered after at most {ticks} ticks")
+        let Self { points, violations, kills, whole, stalled, ticks } = self;
+        write!(
+            f,
+            "{points:>5} points, {violations} violations, {kills:>5} kills, all that were to die in {whole:>5} points, \
+             {stalled} ran out on a busy machine, answered after at most {ticks} ticks"
+        )
     }
 }
 
@@ -80,8 +89,8 @@ impl std::fmt::Display for Sum {
 async fn survived(binary: PathBuf, point: Point) -> Sum {
     let name = point.to_string();
     let surviving = tokio::spawn(async move { survive(&binary, &point).await });
-    if let Ok(Survived { died, ticks }) = surviving.await {
-        return Sum { points: 1, violations: 0, kills: died, ticks };
+    if let Ok(Survived { died, whole, stalled, ticks }) = surviving.await {
+        return Sum { points: 1, violations: 0, kills: died, whole: usize::from(whole), stalled, ticks };
     }
     println!("broken: {name}");
     Sum { points: 1, violations: 1, ..Sum::default() }

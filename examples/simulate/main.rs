@@ -15,7 +15,7 @@ use std::process::{Command, ExitCode};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use stack::simulate::run;
+use stack::simulate::{COVERED, Covered, run};
 
 /// So many seeds one process runs: what libraries keep for ever of each, some 20 kB, goes with it.
 const BATCH: u64 = 10_000;
@@ -38,6 +38,9 @@ fn main() -> ExitCode {
          invocation's lease to the last answer at most {} ticks (seed {})",
         sum.seeds, sum.violations, sum.requests, sum.deaths, sum.slowest.0, sum.slowest.1
     );
+    for (what, seeds) in COVERED.iter().zip(sum.covered) {
+        println!("{seeds:>9} seeds with: {what}");
+    }
     if sum.violations == 0 && sum.seeds == seeds.end.saturating_sub(seeds.start) {
         return ExitCode::SUCCESS;
     }
@@ -84,30 +87,38 @@ struct Sum {
     deaths: usize,
     /// Ticks, and the seed that took so many.
     slowest: (u32, u64),
+    covered: Covered,
 }
 
 impl Sum {
     /// As a process tells it to the one that has started it.
     fn line(self) -> String {
-        let Self { seeds, violations, requests, deaths, slowest: (ticks, slowest) } = self;
-        format!("{seeds} {violations} {requests} {deaths} {ticks} {slowest}")
+        let Self { seeds, violations, requests, deaths, slowest: (ticks, slowest), covered } = self;
+        let covered = covered.map(|count| format!(" {count}")).concat();
+        format!("{seeds} {violations} {requests} {deaths} {ticks} {slowest}{covered}")
     }
 
     fn parse(line: &str) -> Option<Self> {
         let numbers: Option<Vec<u64>> = line.split(' ').map(|number| number.parse().ok()).collect();
-        let [seeds, violations, requests, deaths, ticks, slowest] = numbers?.try_into().ok()?;
+        let mut numbers = numbers.filter(|numbers| numbers.len() > 6)?;
+        let covered = numbers.split_off(6).into_iter().map(|count| usize::try_from(count).unwrap_or(usize::MAX));
+        let covered = covered.collect::<Vec<_>>().try_into().ok()?;
+        let [seeds, violations, requests, deaths, ticks, slowest] = numbers.try_into().ok()?;
         let slowest = (u32::try_from(ticks).ok()?, slowest);
         let [requests, deaths] = [requests, deaths].map(|count| usize::try_from(count).unwrap_or(usize::MAX));
-        Some(Self { seeds, violations, requests, deaths, slowest })
+        Some(Self { seeds, violations, requests, deaths, slowest, covered })
     }
 
     fn add(self, other: Self) -> Self {
+        let mut covered = self.covered;
+        covered.iter_mut().zip(other.covered).for_each(|(sum, one)| *sum += one);
         Self {
             seeds: self.seeds + other.seeds,
             violations: self.violations + other.violations,
             requests: self.requests + other.requests,
             deaths: self.deaths + other.deaths,
             slowest: self.slowest.max(other.slowest),
+            covered,
         }
     }
 }
@@ -131,6 +142,7 @@ fn some_of(next: &AtomicU64, to: u64) -> Sum {
             requests: told.requests,
             deaths: told.deaths,
             slowest: (told.ticks, seed),
+            covered: told.covered,
         });
     }
 }

@@ -43,7 +43,7 @@ fn publishes(stack: &Stack) -> Vec<(String, f64, f64)> {
     let name = |path: &str| path.rsplit('/').next().unwrap().to_owned();
     seen.map(|seen| {
         let at = (seen.at - begun).as_secs_f64();
-        (name(&seen.request.path), at, at + seen.took.map_or(0.0, |took| took.as_secs_f64()))
+        (name(&seen.request.path), at, at + seen.took().map_or(0.0, |took| took.as_secs_f64()))
     })
     .collect()
 }

@@ -3,24 +3,41 @@
 
 use std::fmt;
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use hyper::Method;
 use serde_json::Value;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
+use super::artifactory::{self, StoredFile};
 use super::http::{Fault, Moment};
-use super::invariants::{self, Verdict};
+use super::invariants::{self, How, Promise, Ran, Verdict, Witness};
 use super::lambda::InvocationError;
-use super::pipeline::{self, JobId, JobResult};
+use super::pipeline::{self, JobId, JobResult, JobState};
 use super::planned::{Holds, Planned, tarball};
-use super::{ARTIFACTS, DEADLINE, JOURNAL, Stack, project};
+use super::{ARTIFACTS, DEADLINE, JOURNAL, REPOSITORY, Stack, project, wall};
+
+/// What kills a worker.
+type Killer = Box<dyn Fn() + Send>;
 
 /// The invocation that is killed: its lease, which the successor must wait for, is as short as this.
 const DOOMED: Duration = Duration::from_secs(2);
+/// The invocation before a scenario, which must come as far as its death on a busy machine, too.
+const BEFORE: Duration = Duration::from_secs(6);
 /// How many invocations a recovery may take, most of which find the lease not over yet.
 const RECOVERIES: usize = 80;
+/// How many ticks may begin after the last dead worker's lease: one that goes on with what was left, and, where the dead
+/// had not acknowledged the job and polls offer it anew, as many as it takes until they do.
+const TICKS: usize = 5;
 /// A request that is held until its sender is dead.
 const HELD: Duration = Duration::from_mins(1);
+/// A worker of a doomed invocation has twice this for its last words (a quarter of its reserve).
+const STALL: Duration = Duration::from_millis(25);
+/// What a dead worker has sent has arrived after this while.
+const SETTLED: Duration = Duration::from_millis(20);
 /// How often the successor looks for the lease to be over.
 const TICK: Duration = Duration::from_millis(250);
 /// Where the report of [`Scenario::Output`] goes.
@@ -57,24 +74,64 @@ pub(crate) enum Scenario {
     Again,
     /// Two jobs with different versions.
     TwoJobs,
+    /// No package: the job fails.
+    Fails,
+    /// Another content is there under the same name and version: the job fails.
+    Conflict,
+    /// Nothing may be there yet, and what is published gets properties.
+    Exacting,
     /// One npm package whose first worker has died already, when the package was stored and its answer not given.
     Resumed,
+    /// One npm package whose first worker has died when it had claimed the job, and not acknowledged it.
+    Unacknowledged,
+    /// Three workspace members whose first worker has died over the second.
+    Halfway,
+}
+
+/// How a scenario's jobs end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Success,
+    /// With this type.
+    Failure(&'static str),
 }
 
 impl Scenario {
     /// All scenarios.
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Folder, Self::Ready, Self::Workspaces, Self::Output, Self::Again, Self::TwoJobs, Self::Resumed];
+    pub(crate) const ALL: [Self; 12] = [
+        Self::Folder,
+        Self::Ready,
+        Self::Workspaces,
+        Self::Output,
+        Self::Again,
+        Self::TwoJobs,
+        Self::Fails,
+        Self::Conflict,
+        Self::Exacting,
+        Self::Resumed,
+        Self::Unacknowledged,
+        Self::Halfway,
+    ];
 
     fn jobs(self, stack: &Stack) -> Vec<JobId> {
         let one = || stack.action(project::zipped("1.0.0", ""));
+        let workspaces = || stack.action(project::workspaces(&["one", "two", "three"]));
         let actions = match self {
-            Self::Folder | Self::Resumed => vec![one()],
+            Self::Folder | Self::Resumed | Self::Unacknowledged => vec![one()],
             Self::Ready => vec![stack.action(project::ready("node_example", "1.0.0"))],
-            Self::Workspaces => vec![stack.action(project::workspaces(&["one", "two", "three"]))],
+            Self::Workspaces | Self::Halfway => vec![workspaces()],
             Self::Output => vec![one().output("Report", ARTIFACTS, REPORT)],
             Self::Again => vec![one(), one()],
             Self::TwoJobs => vec![one(), stack.action(project::ready("other", "1.0.1"))],
+            Self::Fails => vec![stack.action(project::of_files(&[("README.md".to_owned(), b"nothing".to_vec())]))],
+            Self::Conflict => {
+                let theirs = project::archive(project::NAME, "1.0.0", "of somebody else");
+                stack.artifactory.put_file(REPOSITORY, &tarball(project::NAME, "1.0.0"), theirs);
+                vec![one()]
+            }
+            Self::Exacting => {
+                vec![one().configuration("Options", "existing=fail").configuration("Properties", "team=a;build=7")]
+            }
         };
         actions.into_iter().map(|action| stack.pipeline.queue(action)).collect()
     }
@@ -87,14 +144,47 @@ impl Scenario {
         };
         let one = || vec![packed(project::NAME, "1.0.0")];
         match self {
-            Self::Folder | Self::Output | Self::Resumed => vec![one()],
+            Self::Folder | Self::Output | Self::Conflict | Self::Exacting | Self::Resumed | Self::Unacknowledged => {
+                vec![one()]
+            }
             Self::Ready => {
                 let holds = Holds::Bytes(project::archive(project::NAME, "1.0.0", ""));
                 vec![vec![Planned { path: tarball(project::NAME, "1.0.0"), holds }]]
             }
             Self::Again => vec![one(), one()],
-            Self::Workspaces => vec![["one", "two", "three"].map(|name| packed(name, "1.0.0")).into()],
+            Self::Workspaces | Self::Halfway => vec![["one", "two", "three"].map(|name| packed(name, "1.0.0")).into()],
             Self::TwoJobs => vec![one(), vec![packed("other", "1.0.1")]],
+            Self::Fails => vec![Vec::new()],
+        }
+    }
+
+    fn end(self) -> End {
+        match self {
+            Self::Fails | Self::Conflict => End::Failure("JobFailed"),
+            _ => End::Success,
+        }
+    }
+
+    fn promises(self, jobs: &[JobId]) -> Vec<Promise> {
+        let promise = |(job, planned): (&JobId, &Vec<Planned>)| Promise {
+            output: (self == Self::Output).then(|| (ARTIFACTS.to_owned(), REPORT.to_owned())),
+            properties: match self {
+                Self::Exacting => [("team", "a"), ("build", "7")].map(|(key, value)| (key.into(), value.into())).into(),
+                _ => Vec::new(),
+            },
+            ..Promise::of(job, planned)
+        };
+        jobs.iter().zip(&self.planned()).map(promise).collect()
+    }
+
+    /// Where a first worker has died before the scenario begins: the service, the method, what the request is for, and how
+    /// many of its kind came before.
+    fn first_death(self) -> Option<(&'static str, Method, &'static str, usize)> {
+        match self {
+            Self::Resumed => Some((pipeline::SERVICE, Method::POST, "PutJobSuccessResult", 0)),
+            Self::Unacknowledged => Some((pipeline::SERVICE, Method::POST, "AcknowledgeJob", 0)),
+            Self::Halfway => Some((artifactory::SERVICE, Method::PUT, "/api/npm/", 1)),
+            _ => None,
         }
     }
 }
@@ -125,43 +215,82 @@ impl fmt::Display for Point {
 /// What a point came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Survived {
-    /// How many workers died: jobs side by side do not always take the same number of requests, and a second worker
-    /// may be done before its hour.
+    /// How many workers were killed: jobs side by side do not always take the same number of requests, and a second
+    /// worker may be done before its hour.
     pub(crate) died: usize,
+    /// Whether as many were killed as the point says.
+    pub(crate) whole: bool,
+    /// How many ran into their deadline because the machine was too busy.
+    pub(crate) stalled: usize,
     /// How many ticks began after the last dead worker's lease was over, until all was answered and nothing left.
     pub(crate) ticks: usize,
 }
 
-/// How many requests the scenario takes when nothing goes wrong (any more).
-pub(crate) async fn requests(binary: &Path, scenario: Scenario) -> usize {
-    let stack = Stack::start(binary).await;
-    let jobs = scenario.jobs(&stack);
-    let event = stack.pipeline.started_event(&jobs[0]);
-    drop(begin(&stack, scenario, &event).await);
-    let before = stack.traffic.total();
-    stack.invoke(event).await.expect("nothing goes wrong");
-    check(&stack, scenario, &jobs, "undisturbed").await;
-    stack.traffic.total() - before
+/// What becomes of a worker that is to die.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Killed,
+    /// Its time ran out on a machine that was too busy.
+    Stalled,
+    /// It was done before.
+    Done,
 }
 
-/// Brings the stack to where the scenario begins; returns what kills the worker that goes on from there.
-async fn begin(stack: &Stack, scenario: Scenario, event: &Value) -> Box<dyn Fn() + Send> {
-    let killer: Box<dyn Fn() + Send> = Box::new(stack.worker().await.killer());
-    if scenario != Scenario::Resumed {
-        return killer;
+/// Looks for times in which this process had no processor: then the function's had none either.
+struct Stalls {
+    longest: Arc<Mutex<Duration>>,
+    task: JoinHandle<()>,
+}
+
+impl Stalls {
+    fn watch() -> Self {
+        let longest = Arc::new(Mutex::default());
+        let noted = Arc::clone(&longest);
+        let task = tokio::spawn(async move {
+            let nap = Duration::from_millis(5);
+            loop {
+                let before = Instant::now();
+                tokio::time::sleep(nap).await;
+                let late = before.elapsed().saturating_sub(nap);
+                let mut longest = noted.lock().expect("nobody panics while holding this");
+                *longest = late.max(*longest);
+            }
+        });
+        Self { longest, task }
     }
-    let report = "PutJobSuccessResult";
-    stack.traffic.fault(pipeline::SERVICE, Some(Method::POST), report, 0, 1, Fault::Delay(HELD));
-    let killing = async move {
-        stack.traffic.wait_for(pipeline::SERVICE, &Method::POST, report, 1).await;
-        killer();
-    };
-    let (died, ()) = tokio::join!(stack.lambda.invoke(event.clone(), DOOMED), killing);
-    died.expect_err("the first worker is killed");
-    while !lease_is_over(stack) {
-        tokio::time::sleep(Duration::from_millis(10)).await;
+
+    fn longest(&self) -> Duration {
+        *self.longest.lock().expect("nobody panics while holding this")
     }
-    Box::new(stack.succeed().await)
+}
+
+impl Drop for Stalls {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// A scenario that runs.
+struct Scene {
+    stack: Stack,
+    scenario: Scenario,
+    jobs: Vec<JobId>,
+    before: Vec<StoredFile>,
+    event: Value,
+    ran: Mutex<Vec<Ran>>,
+    /// Whether the worker in line was killed.
+    struck: Arc<AtomicBool>,
+    stalls: Stalls,
+}
+
+/// How many requests the scenario takes when nothing goes wrong (any more).
+pub(crate) async fn requests(binary: &Path, scenario: Scenario) -> usize {
+    let scene = Scene::set(binary, scenario).await;
+    drop(scene.begin().await);
+    let before = scene.stack.traffic.total();
+    scene.invoke(scene.wakes(), DEADLINE).await.expect("nothing goes wrong");
+    scene.check("undisturbed").await;
+    scene.stack.traffic.total() - before
 }
 
 /// Every place where a worker that sends so many requests can die.
@@ -184,107 +313,214 @@ pub(crate) fn pairs(scenario: Scenario, requests: usize) -> Vec<Point> {
 
 /// Kills the worker at this point and sees that all ends as if nothing had happened.
 pub(crate) async fn survive(binary: &Path, point: &Point) -> Survived {
-    let stack = Stack::start(binary).await;
-    let jobs = point.scenario.jobs(&stack);
-    let event = stack.pipeline.started_event(&jobs[0]);
-    let mut killer = begin(&stack, point.scenario, &event).await;
+    let scene = Scene::set(binary, point.scenario).await;
+    let mut killer = scene.begin().await;
     let mut survived = Survived::default();
     for death in &point.deaths {
-        stack.traffic.strike(stack.traffic.total() + death.request, death.moment, killer);
-        survived.died += usize::from(until_death(&stack, point, &jobs, &event, survived.died == 0).await);
-        killer = Box::new(stack.succeed().await);
+        let traffic = &scene.stack.traffic;
+        traffic.strike(traffic.total() + death.request, death.moment, scene.noting(killer));
+        let fate = scene.until_death(point, survived == Survived::default()).await;
+        survived.died += usize::from(fate == Fate::Killed);
+        survived.stalled += usize::from(fate == Fate::Stalled);
+        if fate != Fate::Done {
+            // What the dead has sent is not to be the death of its successor.
+            scene.stack.all_gone().await;
+            tokio::time::sleep(SETTLED).await;
+        }
+        killer = Box::new(scene.stack.succeed().await);
     }
+    survived.whole = survived.died == point.deaths.len();
     // Where a worker was done before its hour, nobody else is to die in its place.
-    stack.traffic.spare();
+    scene.stack.traffic.spare();
     if point.recovery == Recovery::Both {
-        drop(stack.succeed().await);
+        drop(scene.stack.succeed().await);
     }
     let mut invoked = 0;
-    while !ended(&stack, &jobs) {
-        assert!(invoked < RECOVERIES, "{point}: not answered after {invoked} invocations\n{}", stack.logs().await);
+    while !scene.ended() {
+        if invoked == RECOVERIES || survived.ticks > TICKS {
+            scene
+                .fail(&format!("{point}: I5: not answered after {invoked} invocations, {} ticks", survived.ticks))
+                .await;
+        }
         invoked += 1;
-        survived.ticks += usize::from(lease_is_over(&stack));
-        wake(&stack, point, &event, DEADLINE).await.unwrap_or_else(|error| panic!("{point}: {error:?}"));
+        let due = scene.due();
+        survived.ticks += usize::from(due.is_some());
+        if let Err(error) = scene.wake(point.recovery, DEADLINE).await {
+            scene.fail(&format!("{point}: {error:?}")).await;
+        }
+        // Two at once may take each other's acknowledgement for that of the dead.
+        let due = due.unwrap_or_default();
+        if point.recovery != Recovery::Both
+            && let Err(why) = invariants::i5_is_answered_at_the_first_tick(&scene.witness(), &due)
+        {
+            scene.fail(&format!("{point}: {why}")).await;
+        }
     }
-    check(&stack, point.scenario, &jobs, &point.to_string()).await;
+    scene.check(&point.to_string()).await;
     survived
 }
 
-/// Whether no claim is held any more, as the journal's records tell.
-#[expect(clippy::disallowed_methods, reason = "the real binary's leases end by the real clock")]
-fn lease_is_over(stack: &Stack) -> bool {
-    let keys = stack.s3.keys(JOURNAL, "jobs/");
-    let records = keys.iter().filter_map(|key| stack.s3.get(JOURNAL, key));
-    let leases =
-        records.map(|json| serde_json::from_slice::<Value>(&json).expect("a claim is JSON")["lease_until"].as_u64());
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970").as_millis();
-    leases.max().flatten().is_none_or(|lease| u128::from(lease) <= now)
-}
-
-/// Invokes the function until it dies, or until there is nothing left to do for it.
-async fn until_death(stack: &Stack, point: &Point, jobs: &[JobId], event: &Value, first: bool) -> bool {
-    if first {
-        return stack.lambda.invoke(event.clone(), DOOMED).await.is_err();
-    }
-    for _ in 0..RECOVERIES {
-        if ended(stack, jobs) {
-            return false;
-        }
-        if wake(stack, &Point { recovery: Recovery::Schedule, ..point.clone() }, event, DOOMED).await.is_err() {
-            return true;
+impl Scene {
+    async fn set(binary: &Path, scenario: Scenario) -> Self {
+        let stack = Stack::start(binary).await;
+        let jobs = scenario.jobs(&stack);
+        let event = stack.pipeline.started_event(&jobs[0]);
+        let before = stack.artifactory.files(REPOSITORY);
+        Self {
+            stack,
+            scenario,
+            jobs,
+            before,
+            event,
+            ran: Mutex::default(),
+            struck: Arc::default(),
+            stalls: Stalls::watch(),
         }
     }
-    panic!("{point}: neither dead nor done\n{}", stack.logs().await);
-}
 
-async fn wake(stack: &Stack, point: &Point, event: &Value, deadline: Duration) -> Result<(), InvocationError> {
-    // A job that was offered and not taken is offered again after a while.
-    stack.pipeline.advance(Duration::from_secs(15));
-    let invoke = |event: Value| stack.lambda.invoke(event, deadline);
-    match point.recovery {
-        Recovery::Event => drop(invoke(event.clone()).await?),
-        Recovery::Schedule => drop(invoke(schedule()).await?),
-        Recovery::Both => {
-            let (event, schedule) = tokio::join!(invoke(event.clone()), invoke(schedule()));
-            event.and(schedule)?;
+    /// Brings the stack to where the scenario begins; returns what kills the worker that goes on from there.
+    async fn begin(&self) -> Killer {
+        let Self { stack, scenario, event, .. } = self;
+        let killer: Killer = Box::new(stack.worker().await.killer());
+        let Some((service, method, what, before)) = scenario.first_death() else { return killer };
+        stack.traffic.fault(service, Some(method.clone()), what, before, 1, Fault::Delay(HELD));
+        let killer = self.noting(killer);
+        let killing = async move {
+            stack.traffic.wait_for(service, &method, what, before + 1).await;
+            killer();
+        };
+        let (died, ()) = tokio::join!(self.invoke(event.clone(), BEFORE), killing);
+        died.expect_err("the first worker is killed");
+        while self.due().is_none() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        Box::new(stack.succeed().await)
+    }
+
+    /// What wakes the worker that is to die. Where the job is in the journal already its event would find an empty queue,
+    /// and ask again as long as there is time: how often, differs.
+    fn wakes(&self) -> Value {
+        if self.scenario.first_death().is_some() { schedule() } else { self.event.clone() }
+    }
+
+    /// The same killer, which notes that it has killed.
+    fn noting(&self, killer: Killer) -> Killer {
+        let struck = Arc::clone(&self.struck);
+        struck.store(false, Ordering::SeqCst);
+        Box::new(move || {
+            struck.store(true, Ordering::SeqCst);
+            killer();
+        })
+    }
+
+    /// Invokes the function until it dies, or until there is nothing left to do for it. Whatever else ends an invocation
+    /// breaks the point.
+    async fn until_death(&self, point: &Point, first: bool) -> Fate {
+        for invocation in 0..RECOVERIES {
+            let invoked = if first && invocation == 0 {
+                self.invoke(self.wakes(), DOOMED).await
+            } else if self.ended() {
+                return Fate::Done;
+            } else {
+                self.wake(Recovery::Schedule, DOOMED).await
+            };
+            match invoked {
+                Ok(()) => {}
+                Err(InvocationError::Exited { .. }) if self.struck.load(Ordering::SeqCst) => return Fate::Killed,
+                // Its process is dead as well. Who had no processor for a while cannot keep to its time.
+                Err(InvocationError::TimedOut { .. }) if self.stalls.longest() > STALL => return Fate::Stalled,
+                Err(error) => self.fail(&format!("{point}: nobody was killed, and it ended with {error:?}")).await,
+            }
+        }
+        self.fail(&format!("{point}: neither dead nor done")).await
+    }
+
+    async fn wake(&self, recovery: Recovery, deadline: Duration) -> Result<(), InvocationError> {
+        // A job that was offered and not taken is offered again after a while.
+        self.stack.pipeline.advance(Duration::from_secs(15));
+        match recovery {
+            Recovery::Event => self.invoke(self.event.clone(), deadline).await?,
+            Recovery::Schedule => self.invoke(schedule(), deadline).await?,
+            Recovery::Both => {
+                let (event, schedule) =
+                    tokio::join!(self.invoke(self.event.clone(), deadline), self.invoke(schedule(), deadline));
+                event.and(schedule)?;
+            }
+        }
+        tokio::time::sleep(TICK).await;
+        Ok(())
+    }
+
+    async fn invoke(&self, event: Value, deadline: Duration) -> Result<(), InvocationError> {
+        let began = self.stack.traffic.stamp();
+        let ended = self.stack.lambda.invoke(event, deadline).await.map(drop);
+        let how = match &ended {
+            Ok(()) => How::Well,
+            Err(InvocationError::Exited { .. }) => How::Killed,
+            Err(InvocationError::TimedOut { .. }) if self.stalls.longest() > STALL => How::Killed,
+            Err(InvocationError::TimedOut { .. }) => How::RanOut,
+            Err(other) => How::Broken(format!("{other:?}")),
+        };
+        let ended_at = self.stack.traffic.stamp();
+        let ran = Ran { process: String::new(), began, ended: ended_at, deadline, right: true, how };
+        self.ran.lock().expect("no test panics while it holds this").push(ran);
+        ended
+    }
+
+    /// The jobs that were acknowledged and whose claims' leases are over; `None` while a lease holds.
+    fn due(&self) -> Option<Vec<JobId>> {
+        let Stack { s3, pipeline, .. } = &self.stack;
+        let now = wall().millis;
+        let mut due = Vec::new();
+        for job in &self.jobs {
+            let Some(json) = s3.get(JOURNAL, &format!("jobs/{job}.json")) else { continue };
+            let record: Value = serde_json::from_slice(&json).expect("a claim is JSON");
+            if record["lease_until"].as_u64().is_none_or(|lease| lease > now) {
+                return None;
+            }
+            if pipeline.state(job) == JobState::InProgress {
+                due.push(job.clone());
+            }
+        }
+        Some(due)
+    }
+
+    fn ended(&self) -> bool {
+        let Stack { s3, pipeline, .. } = &self.stack;
+        let answered = |job| !matches!(pipeline.result(job), JobResult::Pending { .. });
+        self.jobs.iter().all(answered) && s3.keys(JOURNAL, "jobs/").is_empty()
+    }
+
+    fn witness(&self) -> Witness<'_> {
+        let invocations = self.ran.lock().expect("no test panics while it holds this").clone();
+        Witness { invocations, ..self.stack.witness() }
+    }
+
+    /// Everything is answered as it should be; everything is stored as it was planned; nothing is left.
+    async fn check(&self, what: &str) {
+        if let Err(why) = self.judge() {
+            self.fail(&format!("{what}: {why}")).await;
         }
     }
-    tokio::time::sleep(TICK).await;
-    Ok(())
-}
 
-fn ended(stack: &Stack, jobs: &[JobId]) -> bool {
-    let answered = |job| !matches!(stack.pipeline.result(job), JobResult::Pending { .. });
-    jobs.iter().all(answered) && stack.s3.keys(JOURNAL, "jobs/").is_empty()
-}
-
-/// Everything is answered well; everything is stored as it was planned; nothing is left.
-async fn check(stack: &Stack, scenario: Scenario, jobs: &[JobId], what: &str) {
-    if let Err(why) = judge(stack, scenario, jobs) {
-        panic!("{what}: {why}\n{}", stack.logs().await);
-    }
-}
-
-fn judge(stack: &Stack, scenario: Scenario, jobs: &[JobId]) -> Verdict {
-    let witness = &stack.witness();
-    let planned = scenario.planned();
-    for (job, planned) in jobs.iter().zip(&planned) {
-        let result = stack.pipeline.result(job);
-        if !matches!(result, JobResult::Succeeded { .. }) {
-            return Err(format!("{result:?}"));
+    fn judge(&self) -> Verdict {
+        for job in &self.jobs {
+            let result = self.stack.pipeline.result(job);
+            let as_it_should = match (&result, self.scenario.end()) {
+                (JobResult::Succeeded { .. }, End::Success) => true,
+                (JobResult::Failed { r#type, .. }, End::Failure(kind)) => r#type == kind,
+                _ => false,
+            };
+            if !as_it_should {
+                return Err(format!("{result:?}"));
+            }
         }
-        invariants::i1_one_answer(witness, job)?;
-        invariants::i1_no_answer_before_the_acknowledgement(witness, job)?;
-        invariants::i2_true_success(witness, job, planned)?;
+        invariants::all(&self.witness(), &self.scenario.promises(&self.jobs), &self.before)
     }
-    invariants::i3_nothing_is_stored_twice(witness)?;
-    invariants::i3_nothing_unplanned_is_stored(witness, &[], planned.iter().flatten())?;
-    invariants::i5_the_journal_is_empty(witness)?;
-    invariants::i6_nothing_else_is_asked_for(witness)?;
-    if scenario == Scenario::Output && stack.s3.get(ARTIFACTS, REPORT).is_none() {
-        return Err("no report".to_owned());
+
+    async fn fail(&self, why: &str) -> ! {
+        panic!("{why}\n{}", self.stack.logs().await)
     }
-    Ok(())
 }
 
 fn schedule() -> Value {

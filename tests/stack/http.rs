@@ -21,7 +21,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 
-pub(crate) use self::traffic::{Disturbance, Fault, Moment, Seen, Traffic};
+pub(crate) use self::traffic::{Disturbance, Fault, Moment, Seen, Stamp, Traffic};
 
 /// What every handler answers with: a body that may be streamed.
 pub(crate) type Reply = hyper::Response<BoxBody<Bytes, BodyError>>;
@@ -180,6 +180,7 @@ impl Door {
     pub(crate) async fn call(&self, request: Request) -> Result<Reply, BodyError> {
         let (place, number) = self.traffic.record(self.service, &request);
         if let Some(strike) = self.traffic.due(number) {
+            self.traffic.met(place, None, true);
             if strike.moment == Moment::After {
                 self.handle(place, request).await;
             }
@@ -188,6 +189,8 @@ impl Door {
         }
         let rule = self.traffic.fault_of(self.service, &request);
         let Disturbance { delay, fault, blow } = self.traffic.disturbance(self.service, &request);
+        let fault = rule.or(fault);
+        self.traffic.met(place, fault.as_ref(), blow.is_some());
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
         }
@@ -198,7 +201,11 @@ impl Door {
             blow();
             return Err("whoever asked is gone".into());
         }
-        self.answer(place, request, rule.or(fault)).await
+        let outcome = self.answer(place, request, fault).await;
+        if let Ok(reply) = &outcome {
+            self.traffic.told(place, reply.status().as_u16());
+        }
+        outcome
     }
 
     async fn handle(&self, place: usize, request: Request) -> Reply {

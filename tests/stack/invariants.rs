@@ -1,16 +1,26 @@
 //! The invariants of the design, each a check with its name, over what was seen of a run. Simulation, crash matrix, load
 //! and every stack that ends use the same ones. A check that fails says what it saw.
 
+mod claims;
+mod reports;
+
 use std::collections::{BTreeMap, BTreeSet};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use hyper::Method;
 
 use super::artifactory::{self, Artifactory, StoredFile};
 use super::http::{Request, Seen};
 use super::pipeline::{self, CodePipeline, JobId, JobResult};
-use super::planned::Planned;
+use super::planned::{Planned, tarball};
 use super::s3::{self, S3};
 use super::{JOURNAL, REPOSITORY, USER, lambda, secrets};
+
+pub(crate) use claims::{
+    Held, How, Ran, Turn, Wall, i1_leases_are_kept, i1_only_the_owner_answers, i5_every_invocation_ends_in_time,
+    i5_goes_on_at_the_first_tick, i5_no_tick_breaks_for_nothing, turns,
+};
 
 /// Where the storage API is.
 const STORAGE: &str = "/api/storage/";
@@ -31,6 +41,127 @@ pub(crate) struct Witness<'a> {
     pub(crate) secrets: Vec<String>,
     /// What each process of the function has printed.
     pub(crate) logs: Vec<String>,
+    /// The clock that all processes go by, where they agree.
+    pub(crate) wall: Option<Wall>,
+    /// What was noted of the invocations.
+    pub(crate) invocations: Vec<Ran>,
+    pub(crate) allowed: Allowed,
+}
+
+/// What a run may do, for reasons that lie in what it is about. By default nothing.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Allowed {
+    /// An acknowledgement is in doubt that nobody can clear up: the answer to a job may come before it.
+    pub(crate) early_answers: bool,
+    /// There are no tokens to be had, or so the server says.
+    pub(crate) passwords: bool,
+    /// The user may overwrite, and several processes publish the same: what they do to each other is a documented limit.
+    pub(crate) replacing: bool,
+    /// Keys that may stay in the journal.
+    pub(crate) kept: Vec<String>,
+    /// Tokens that are no connection's own.
+    pub(crate) shared_tokens: Vec<String>,
+}
+
+/// Whose a job is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Whose {
+    Ours,
+    /// A worker without our journal has acknowledged it.
+    AnotherWorkers,
+    /// Nobody waits for its answer any more.
+    Nobodys,
+}
+
+/// What the end of a job must have brought.
+#[derive(Debug, Clone)]
+pub(crate) struct Promise {
+    pub(crate) job: JobId,
+    pub(crate) whose: Whose,
+    /// What a success promises to be in the repository.
+    pub(crate) planned: Vec<Planned>,
+    /// Bucket and key of the output artifact.
+    pub(crate) output: Option<(String, String)>,
+    /// What the files get that it stores.
+    pub(crate) properties: Vec<(String, String)>,
+    /// It is to send nothing.
+    pub(crate) dry_run: bool,
+}
+
+impl Promise {
+    /// A job of ours that publishes these files.
+    pub(crate) fn of(job: &JobId, planned: &[Planned]) -> Self {
+        let (job, planned) = (job.clone(), planned.to_vec());
+        Self { job, whose: Whose::Ours, planned, output: None, properties: Vec::new(), dry_run: false }
+    }
+
+    /// Whether no other job that publishes has a file in common with this one.
+    fn is_alone(&self, promises: &[Self]) -> bool {
+        let mine: BTreeSet<&str> = self.planned.iter().map(|planned| planned.path.as_str()).collect();
+        let others = promises.iter().filter(|other| other.job != self.job && !other.dry_run);
+        others.flat_map(|other| &other.planned).all(|planned| !mine.contains(planned.path.as_str()))
+    }
+}
+
+/// All that must hold of a run that has come to its end, whatever it was about.
+pub(crate) fn all(witness: &Witness, promises: &[Promise], before: &[StoredFile]) -> Verdict {
+    i5_every_invocation_ends_in_time(witness)?;
+    i5_no_tick_breaks_for_nothing(witness)?;
+    i1_leases_are_kept(witness)?;
+    i1_only_the_owner_answers(witness)?;
+    for promise in promises {
+        let Promise { job, whose, planned, dry_run, .. } = promise;
+        let alone = promise.is_alone(promises);
+        match whose {
+            Whose::Ours => {}
+            Whose::AnotherWorkers => {
+                i1_no_job_of_another_worker_is_answered(witness, job)?;
+                if alone {
+                    reports::i2_nothing_is_stored(witness, promise)?;
+                }
+                continue;
+            }
+            // Any number of answers is taken, and has no effect.
+            Whose::Nobodys => continue,
+        }
+        i1_one_answer(witness, job)?;
+        if !witness.allowed.early_answers {
+            i1_no_answer_before_the_acknowledgement(witness, job)?;
+        }
+        if *dry_run && alone {
+            reports::i2_nothing_is_stored(witness, promise)?;
+        }
+        if !dry_run {
+            i2_true_success(witness, job, planned)?;
+        }
+        reports::i2_the_report_is_true(witness, promise)?;
+        reports::i2_the_output_is_true(witness, promise)?;
+        if alone && !dry_run {
+            i2_properties_are_set(witness, promise, before)?;
+        }
+        if alone {
+            reports::i2_nothing_was_published_where_that_is_said(witness, promise)?;
+        }
+    }
+    i3_nothing_that_existed_is_changed(witness, before)?;
+    i3_nothing_that_existed_is_sent(witness, before)?;
+    if !witness.allowed.replacing {
+        i3_nothing_is_stored_twice(witness)?;
+    }
+    i3_nothing_unplanned_is_stored(witness, before, promises.iter().flat_map(|promise| &promise.planned))?;
+    i4_no_leak(witness)?;
+    if !witness.allowed.passwords {
+        i4_passwords_buy_tokens_alone(witness)?;
+    }
+    i5_the_journal_is_empty(witness)?;
+    i5_no_refusal_is_tried_again(witness)?;
+    i5_goes_on_at_the_first_tick(witness)?;
+    i6_nothing_else_is_asked_for(witness)
+}
+
+/// A user's secret as basic authentication writes it.
+pub(crate) fn basic(user: &str, password: &str) -> String {
+    STANDARD.encode(format!("{user}:{password}"))
 }
 
 impl Witness<'_> {
@@ -80,6 +211,22 @@ pub(crate) fn i2_true_success(witness: &Witness, job: &JobId, planned: &[Planned
     planned.iter().try_for_each(|file| file.is_in(witness.artifactory).map_err(|why| format!("I2: {job}: {why}")))
 }
 
+/// I2: after a success the files that it stored have the properties that were asked for.
+fn i2_properties_are_set(witness: &Witness, promise: &Promise, before: &[StoredFile]) -> Verdict {
+    let JobResult::Succeeded { .. } = witness.pipeline.result(&promise.job) else { return Ok(()) };
+    let stored = promise.planned.iter().filter(|planned| before.iter().all(|before| before.path != planned.path));
+    for path in stored.map(|planned| &planned.path) {
+        let properties = witness.artifactory.properties(REPOSITORY, path);
+        let has = |(key, value): &&(String, String)| {
+            properties.get(key).is_some_and(|found| found == std::slice::from_ref(value))
+        };
+        if let Some((key, value)) = promise.properties.iter().find(|pair| !has(pair)) {
+            return Err(format!("I2: {path} has not {key}={value}: {properties:?}"));
+        }
+    }
+    Ok(())
+}
+
 /// I3: what was there is there, with the same bytes, properties and author.
 pub(crate) fn i3_nothing_that_existed_is_changed(witness: &Witness, before: &[StoredFile]) -> Verdict {
     for before in before {
@@ -90,6 +237,23 @@ pub(crate) fn i3_nothing_that_existed_is_changed(witness: &Witness, before: &[St
             != (&before.content, &before.properties, &before.created_by)
         {
             return Err(format!("I3: {} was changed", before.path));
+        }
+    }
+    Ok(())
+}
+
+/// I3: for a version that was there no publication is as much as sent, whatever a server would make of it.
+pub(crate) fn i3_nothing_that_existed_is_sent(witness: &Witness, before: &[StoredFile]) -> Verdict {
+    let before: BTreeSet<&str> = before.iter().map(|file| file.path.as_str()).collect();
+    let sent = |seen: &&Seen| seen.service == artifactory::SERVICE && seen.request.method == Method::PUT;
+    for Seen { request, .. } in witness.seen.iter().filter(sent) {
+        let document = request.json();
+        let name = document["name"].as_str().unwrap_or_default();
+        for (version, _) in document["versions"].as_object().into_iter().flatten() {
+            let path = tarball(name, version);
+            if before.contains(path.as_str()) {
+                return Err(format!("I3: {path} was there, and was sent all the same"));
+            }
         }
     }
     Ok(())
@@ -155,6 +319,14 @@ pub(crate) fn i4_passwords_buy_tokens_alone(witness: &Witness) -> Verdict {
     }
 }
 
+/// I5: what was acknowledged by a worker that is dead is answered by the first tick after its lease.
+pub(crate) fn i5_is_answered_at_the_first_tick(witness: &Witness, due: &[JobId]) -> Verdict {
+    match due.iter().find(|job| matches!(witness.pipeline.result(job), JobResult::Pending { .. })) {
+        None => Ok(()),
+        Some(job) => Err(format!("I5: {job} was not answered by the first tick after its lease")),
+    }
+}
+
 /// I5: whatever was claimed was answered or left to the next tick, and there is none left: no claim, but for these keys.
 pub(crate) fn i5_no_claim_is_left(witness: &Witness, forgiven: &[String]) -> Verdict {
     let mut left = witness.s3.keys(JOURNAL, "jobs/");
@@ -164,23 +336,32 @@ pub(crate) fn i5_no_claim_is_left(witness: &Witness, forgiven: &[String]) -> Ver
 
 /// I5: where nothing foreign was ever in the journal, nothing is in it at the end.
 pub(crate) fn i5_the_journal_is_empty(witness: &Witness) -> Verdict {
-    let left = witness.s3.keys(JOURNAL, "");
+    let mut left = witness.s3.keys(JOURNAL, "");
+    left.retain(|key| !witness.allowed.kept.contains(key));
     if left.is_empty() { Ok(()) } else { Err(format!("I5: the journal holds {left:?}")) }
 }
 
-/// I5: what Artifactory has refused for good is not sent again by the same connection, which a token of its own tells.
+/// I5: what Artifactory has refused for good, or who stands in for it, is not sent again by the same connection, which a
+/// token of its own tells. After a 401 the connection has another token. It may look for what it has sent.
 pub(crate) fn i5_no_refusal_is_tried_again(witness: &Witness) -> Verdict {
-    let mut refused = BTreeSet::new();
-    for Seen { service, request, status, .. } in &witness.seen {
-        let authorization = request.header("authorization");
-        let sent = *service == artifactory::SERVICE && request.method == Method::PUT;
-        let for_good = matches!(status, Some(400 | 403 | 404 | 409 | 413));
-        if sent
-            && for_good
-            && authorization.starts_with("Bearer ")
-            && !refused.insert((authorization, stored_by(request)))
-        {
-            return Err(format!("I5: PUT {} was refused, and sent again", request.path));
+    let shared = &witness.allowed.shared_tokens;
+    let mut refused: BTreeMap<(&str, String), (u16, u64)> = BTreeMap::new();
+    let sent = |seen: &&Seen| {
+        let authorization = seen.request.header("authorization");
+        seen.service == artifactory::SERVICE
+            && seen.request.method == Method::PUT
+            && authorization.strip_prefix("Bearer ").is_some_and(|token| !shared.iter().any(|it| it == token))
+    };
+    let mut sent: Vec<&Seen> = witness.seen.iter().filter(sent).collect();
+    sent.sort_by_key(|seen| seen.order);
+    for Seen { request, order, told, .. } in sent {
+        let what = (request.header("authorization"), stored_by(request));
+        // Of two that were on their way at once neither came after the other's refusal.
+        if let Some((status, _)) = refused.get(&what).filter(|(_, told)| told < order) {
+            return Err(format!("I5: PUT {} was refused with {status}, and sent again", request.path));
+        }
+        if let Some((status @ (400 | 401 | 403 | 404 | 409 | 413), at)) = told {
+            refused.entry(what).or_insert((*status, at.order));
         }
     }
     Ok(())

@@ -32,14 +32,14 @@ pub(crate) mod vault;
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use artifactory::{Artifactory, Permission, Repository, User};
 use http::Traffic;
-use invariants::{Verdict, Witness};
+use invariants::{Allowed, Verdict, Wall, Witness};
 use lambda::{InvocationError, RuntimeApi, Worker};
 use pipeline::{CodePipeline, JobId, JobResult, JobSpec};
 use s3::S3;
@@ -60,6 +60,8 @@ pub(crate) const SECRET: &str = "codepipeline-artifactory/default";
 pub(crate) const REPOSITORY: &str = "npm-local";
 /// How long an invocation may take, unless a test says otherwise.
 pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
+/// How long a request may be on its way on a machine with many stacks side by side.
+const TRAVEL: Duration = Duration::from_secs(1);
 
 /// Ports of the emulators; 0 is any.
 #[derive(Debug, Clone, Copy, Default)]
@@ -82,6 +84,8 @@ pub(crate) struct Stack {
     pub(crate) lambda: RuntimeApi,
     binary: PathBuf,
     variables: Mutex<Vec<(String, String)>>,
+    /// The real clock, which all processes go by.
+    wall: Wall,
     worker: OnceCell<Worker>,
     successors: Mutex<Vec<Worker>>,
     forgiven: Mutex<Forgiven>,
@@ -116,6 +120,7 @@ impl Stack {
             vault,
             binary: binary.as_ref().to_owned(),
             variables: Mutex::default(),
+            wall: wall(),
             worker: OnceCell::new(),
             successors: Mutex::default(),
             forgiven: Mutex::default(),
@@ -195,6 +200,16 @@ impl Stack {
         let killer = successor.killer();
         self.successors.lock().expect("no test panics while it holds this").push(successor);
         killer
+    }
+
+    /// Waits until every process of the function, each of which was killed, is gone.
+    pub(crate) async fn all_gone(&self) {
+        let successors: Vec<_> = {
+            let successors = self.successors.lock().expect("no test panics while it holds this");
+            successors.iter().map(Worker::gone).collect()
+        };
+        self.worker().await.gone().await;
+        futures_util::future::join_all(successors).await;
     }
 
     /// The most memory that any process of the function has held, in kB, as Linux counts it.
@@ -279,6 +294,7 @@ impl Stack {
         secrets.extend(self.kept_secret.lock().expect("no test panics while it holds this").iter().cloned());
         secrets.push(PASSWORD.to_owned());
         secrets.extend(self.artifactory.passwords());
+        secrets.extend(self.artifactory.passwords().iter().map(|password| invariants::basic(USER, password)));
         secrets.push(s3::FUNCTION_SECRET_ACCESS_KEY.to_owned());
         secrets.extend(self.vault.sessions().into_iter().flat_map(|it| [it.secret_access_key, it.session_token]));
         secrets
@@ -296,6 +312,9 @@ impl Stack {
             artifactory: &self.artifactory,
             secrets: self.secrets(),
             logs: self.worker.get().into_iter().chain(successors.iter()).map(Worker::logs).collect(),
+            wall: Some(self.wall),
+            invocations: Vec::new(),
+            allowed: Allowed::default(),
         }
     }
 
@@ -312,6 +331,14 @@ impl Stack {
         invariants::i6_nothing_else_is_asked_for(&witness)?;
         invariants::i4_no_leak(&witness)
     }
+}
+
+/// The real clock at this moment.
+#[expect(clippy::disallowed_methods, reason = "the real binary's leases end by the real clock")]
+fn wall() -> Wall {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970").as_millis();
+    let millis = u64::try_from(now).expect("milliseconds of this era fit");
+    Wall { millis, since: tokio::time::Instant::now(), travel: TRAVEL }
 }
 
 impl Drop for Stack {

@@ -131,6 +131,15 @@ pub(crate) enum Unauthorized {
     Hidden,
 }
 
+/// What becomes of an npm publication of a version that exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Republish {
+    /// It is refused, whatever the user's rights.
+    Refused,
+    /// It replaces what is there, where the user may overwrite.
+    Replaces,
+}
+
 /// The differences between installations. `Default` is a server of today, as it comes.
 #[derive(Debug, Clone)]
 pub(crate) struct Switches {
@@ -144,6 +153,7 @@ pub(crate) struct Switches {
     pub(crate) missing_repository: u16,
     /// What the npm API says of a version that exists.
     pub(crate) npm_duplicate: u16,
+    pub(crate) npm_republish: Republish,
     /// How many times a package's document is read before a version just published appears in it.
     pub(crate) npm_index_reads: usize,
     /// Longest life of a token that one who is no administrator may ask for, in seconds.
@@ -171,6 +181,7 @@ impl Default for Switches {
             unauthorized: Unauthorized::Forbidden,
             missing_repository: 400,
             npm_duplicate: 403,
+            npm_republish: Republish::Refused,
             npm_index_reads: 0,
             longest_token: 3600,
             revocable_from: 0,

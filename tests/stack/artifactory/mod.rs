@@ -21,11 +21,11 @@ use bytes::Bytes;
 use hyper::header::HeaderValue;
 
 pub(crate) use config::{
-    Anonymous, Class, Endpoint, Grants, Handles, Permission, Repository, Role, Switches, Unauthorized, User,
+    Anonymous, Class, Endpoint, Grants, Handles, Permission, Repository, Republish, Role, Switches, Unauthorized, User,
 };
 pub(crate) use state::{Digests, Properties};
 
-use auth::{Caller, Rights};
+use auth::{Caller, Rights, Wanted};
 use reply::{Refusal, Shape};
 use state::{File, State};
 
@@ -161,6 +161,19 @@ impl Artifactory {
 
     pub(crate) fn remove_file(&self, repository: &str, path: &str) {
         self.state().files.remove(&(repository.to_owned(), path.to_owned()));
+    }
+
+    /// A token with all of a user's rights that never ends, as an administrator hands it out.
+    pub(crate) fn token_of(&self, user: &str) -> String {
+        let wanted = Wanted {
+            user: user.to_owned(),
+            scope: "applied-permissions/user".to_owned(),
+            rights: Rights::Own,
+            seconds: 0,
+            reference: false,
+            force_revocable: false,
+        };
+        auth::issue(&mut self.state(), wanted).0
     }
 
     /// Tokens that would be accepted now.

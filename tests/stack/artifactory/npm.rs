@@ -11,7 +11,7 @@ use sha1::Digest;
 use sha2::Sha512;
 
 use super::auth::{Caller, authenticate};
-use super::config::Permission;
+use super::config::{Permission, Republish};
 use super::npm_document::{self, packed_manifest};
 use super::npm_version::{clean, compare, is_prerelease};
 use super::path::{api_segments, encode};
@@ -84,9 +84,11 @@ fn publish(state: &mut State, caller: &Caller, request: &Request, key: &str, nam
     let (version, path) = (&document.version, format!("{name}/-/{name}-{}.tgz", document.version));
     let handles = state.repository(&target)?.handles;
     refuse_by_policy(handles, is_prerelease(version), &target, &path)?;
-    if state.files.contains_key(&(target.clone(), path.clone()))
-        || versions(state, std::slice::from_ref(&target), name).contains_key(version)
-    {
+    let exists = state.files.contains_key(&(target.clone(), path.clone()))
+        || versions(state, std::slice::from_ref(&target), name).contains_key(version);
+    let replaces =
+        state.switches.npm_republish == Republish::Replaces && state.may(caller, &target, Permission::Delete);
+    if exists && !replaces {
         return Err(Refusal::new(
             state.switches.npm_duplicate,
             format!("Package '{name}' version '{version}' already exists in '{target}': redeploying is forbidden."),

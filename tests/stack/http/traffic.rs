@@ -1,7 +1,7 @@
 //! What goes over the wire to the emulators of one stack: every request as it was recorded, and the faults that meet
 //! those to come.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -85,16 +85,43 @@ struct Rule {
     fault: Fault,
 }
 
+/// A moment in the traffic: its place among all arrivals, handlings and answers, and its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Stamp {
+    pub(crate) order: u64,
+    pub(crate) at: Instant,
+}
+
 /// A request as it was recorded.
 #[derive(Debug, Clone)]
 pub(crate) struct Seen {
     pub(crate) service: &'static str,
     pub(crate) request: Request,
     pub(crate) at: Instant,
+    /// The place of its arrival, with which it was sent as well.
+    pub(crate) order: u64,
     /// What the service made of it; `None` where it never handled it.
     pub(crate) status: Option<u16>,
-    /// How long it took from the request's last byte to the service's answer, delays included.
-    pub(crate) took: Option<Duration>,
+    /// When the service handled it.
+    pub(crate) handled: Option<Stamp>,
+    /// What its sender was told, and when, be it by the service or by a fault; `None` where no answer went out.
+    pub(crate) told: Option<(u16, Stamp)>,
+    /// What was done to it.
+    pub(crate) fault: Option<Fault>,
+    /// Whether its sender was to die of it.
+    pub(crate) fatal: bool,
+}
+
+impl Seen {
+    /// How long it took from the request's last byte until the service had handled it, delays included.
+    pub(crate) fn took(&self) -> Option<Duration> {
+        self.handled.map(|handled| handled.at - self.at)
+    }
+
+    /// Whether anything but its ordinary handling met it.
+    pub(crate) fn is_disturbed(&self) -> bool {
+        self.fault.is_some() || self.fatal || self.told.is_some_and(|(status, _)| status >= 500 || status == 429)
+    }
 }
 
 /// Everything that went over the wire to any emulator of one stack, and the faults to come.
@@ -105,6 +132,9 @@ pub(crate) struct Traffic {
     strike: Arc<Mutex<Option<Strike>>>,
     disturber: Arc<Mutex<Disturber>>,
     movement: Arc<AtomicU64>,
+    order: Arc<AtomicU64>,
+    /// How many requests there were so far that count.
+    total: Arc<AtomicUsize>,
     changed: Arc<Notify>,
 }
 
@@ -142,8 +172,30 @@ impl Traffic {
         let mut seen = self.seen.lock().expect("no test panics while it holds this");
         if let Some(seen) = seen.get_mut(place) {
             seen.status = Some(status);
-            seen.took = Some(seen.at.elapsed());
+            seen.handled = Some(self.stamp());
         }
+    }
+
+    /// Notes what the sender of a request was told.
+    pub(super) fn told(&self, place: usize, status: u16) {
+        let mut seen = self.seen.lock().expect("no test panics while it holds this");
+        if let Some(seen) = seen.get_mut(place) {
+            seen.told = Some((status, self.stamp()));
+        }
+    }
+
+    /// Notes what is done to a request.
+    pub(super) fn met(&self, place: usize, fault: Option<&Fault>, fatal: bool) {
+        let mut seen = self.seen.lock().expect("no test panics while it holds this");
+        if let Some(seen) = seen.get_mut(place) {
+            seen.fault = fault.cloned();
+            seen.fatal = fatal;
+        }
+    }
+
+    /// The next moment in the traffic.
+    pub(crate) fn stamp(&self) -> Stamp {
+        Stamp { order: self.order.fetch_add(1, Ordering::Relaxed), at: Instant::now() }
     }
 
     /// Takes back a strike that has not been due.
@@ -153,8 +205,7 @@ impl Traffic {
 
     /// How many requests there were so far, the Runtime API's own aside.
     pub(crate) fn total(&self) -> usize {
-        let seen = self.seen.lock().expect("no test panics while it holds this");
-        seen.iter().filter(|seen| counts(seen.service)).count()
+        self.total.load(Ordering::Relaxed)
     }
 
     /// The strike that is due at the request with this number.
@@ -211,12 +262,24 @@ impl Traffic {
     /// Writes a request down: its place among all, and its number among those that count.
     pub(super) fn record(&self, service: &'static str, request: &Request) -> (usize, Option<usize>) {
         let mut seen = self.seen.lock().expect("no test panics while it holds this");
-        let number = seen.iter().filter(|seen| counts(seen.service)).count();
+        let number = counts(service).then(|| self.total.fetch_add(1, Ordering::Relaxed));
         let place = seen.len();
-        seen.push(Seen { service, request: request.clone(), at: Instant::now(), status: None, took: None });
+        let Stamp { order, at } = self.stamp();
+        let request = request.clone();
+        seen.push(Seen {
+            service,
+            request,
+            at,
+            order,
+            status: None,
+            handled: None,
+            told: None,
+            fault: None,
+            fatal: false,
+        });
         drop(seen);
         self.changed.notify_waiters();
-        (place, counts(service).then_some(number))
+        (place, number)
     }
 
     pub(super) fn fault_of(&self, service: &str, request: &Request) -> Option<Fault> {

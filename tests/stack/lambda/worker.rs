@@ -111,6 +111,12 @@ impl Worker {
         }
     }
 
+    /// Waits until nothing is left of a process that is killed.
+    pub(crate) fn gone(&self) -> impl Future<Output = ()> + use<> {
+        let process = self.process.clone();
+        async move { process.until(|| process.0.closed.load(Ordering::SeqCst).then_some(())).await }
+    }
+
     /// Waits until the process has ended.
     pub(crate) async fn exited(&self) -> ExitStatus {
         // Until then the process stays where a passed deadline finds it.

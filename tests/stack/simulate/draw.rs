@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use crate::stack::artifactory::{self, Endpoint};
+use crate::stack::artifactory::{self, Anonymous, Endpoint, Permission, Republish, Unauthorized};
 use crate::stack::http::Moment;
 use crate::stack::pipeline::{self, NonceOnRedispatch};
 use crate::stack::planned::{Files, Holds, Planned, tarball};
 use crate::stack::project;
 use crate::stack::s3::MissingDelete;
+use crate::stack::secrets;
 
 /// One job: what its artifact holds, and what is in the repository already.
 #[derive(Debug, Clone)]
@@ -19,12 +20,43 @@ pub(crate) struct Work {
     /// What sets it apart from other content of the same name and version.
     pub(crate) variant: String,
     pub(crate) existing: Existing,
+    pub(crate) version: &'static str,
+    pub(crate) options: Options,
+    pub(crate) ending: Ending,
     pub(crate) output: bool,
+    /// A member that the job's data lacks.
+    pub(crate) omitted: Option<&'static str>,
+    /// The version of the action's type.
+    pub(crate) action_version: &'static str,
     /// A worker that is not ours acknowledges it at the very moment at which ours wants to.
     pub(crate) seized: bool,
     pub(crate) queued: Duration,
     /// When its event is delivered: never, once or more often.
     pub(crate) events: Vec<Duration>,
+}
+
+/// What the action asks for.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Options {
+    /// Nothing of it may be there yet.
+    pub(crate) exact: bool,
+    pub(crate) dry_run: bool,
+    pub(crate) tag: Option<&'static str>,
+    /// What is stored gets [`PROPERTY`].
+    pub(crate) annotated: bool,
+}
+
+/// What is set on files where the action asks for properties.
+pub(crate) const PROPERTY: (&str, &str) = ("team", "a");
+
+/// Whether the pipeline waits for the job's end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Ordinary,
+    /// Somebody stops the execution and abandons the action.
+    Abandoned(Duration),
+    /// CodePipeline knows nothing of it any more.
+    Forgotten(Duration),
 }
 
 /// What the artifact is.
@@ -45,14 +77,14 @@ pub(crate) enum Existing {
     Other,
 }
 
-const VERSION: &str = "1.0.0";
+const VERSIONS: [&str; 3] = ["1.0.0", "1.1.0", "2.0.0-rc.1"];
 
 impl Work {
     /// The artifact as the build hands it over.
     pub(crate) fn artifact(&self) -> Vec<u8> {
         match self.shape {
             Shape::Folder => project::of_files(&self.folder("")),
-            Shape::Ready => project::of_files(&[(format!("{}-{VERSION}.tgz", self.name), self.archive())]),
+            Shape::Ready => project::of_files(&[(format!("{}-{}.tgz", self.name, self.version), self.archive())]),
             Shape::Workspaces => {
                 let root = br#"{"name":"root","private":true,"workspaces":["packages/*"]}"#;
                 let mut files = vec![("package.json".to_owned(), root.to_vec())];
@@ -68,7 +100,7 @@ impl Work {
 
     /// What a success promises.
     pub(crate) fn planned(&self) -> Vec<Planned> {
-        let path = |name: &str| tarball(name, VERSION);
+        let path = |name: &str| tarball(name, self.version);
         match self.shape {
             Shape::Folder => {
                 vec![Planned { path: path(&self.name), holds: Holds::Entries(self.folder("package/")) }]
@@ -93,8 +125,23 @@ impl Work {
             (Existing::Same, Holds::Bytes(bytes)) => Some((first.path, bytes)),
             // What we pack ourselves nobody else has packed.
             (Existing::Nothing, _) | (Existing::Same, Holds::Entries(_) | Holds::Package { .. }) => None,
-            (Existing::Other, _) => Some((first.path, project::archive(&name, VERSION, "of somebody else"))),
+            (Existing::Other, _) => Some((first.path, project::archive(&name, self.version, "of somebody else"))),
         }
+    }
+
+    /// The action's `Options`.
+    pub(crate) fn option_text(&self) -> String {
+        let Options { exact, dry_run, tag, annotated: _ } = self.options;
+        let mut texts = Vec::new();
+        texts.extend(exact.then(|| "existing=fail".to_owned()));
+        texts.extend(dry_run.then(|| "dry-run=true".to_owned()));
+        texts.extend(tag.map(|tag| format!("tag={tag}")));
+        texts.join(";")
+    }
+
+    /// Whether it is refused for its own sake: a prerelease wants a tag, or it would become the latest version.
+    pub(crate) fn is_untagged_prerelease(&self) -> bool {
+        self.version.contains('-') && self.options.tag.is_none()
     }
 
     fn members(&self) -> impl Iterator<Item = String> + '_ {
@@ -109,11 +156,12 @@ impl Work {
     }
 
     fn manifest(&self, name: &str) -> Vec<u8> {
-        format!("{{\"name\":\"{name}\",\"version\":\"{VERSION}\",\"description\":\"{}\"}}", self.variant).into_bytes()
+        let Self { version, variant, .. } = self;
+        format!("{{\"name\":\"{name}\",\"version\":\"{version}\",\"description\":\"{variant}\"}}").into_bytes()
     }
 
     fn archive(&self) -> Vec<u8> {
-        project::archive(&self.name, VERSION, &self.variant)
+        project::archive(&self.name, self.version, &self.variant)
     }
 }
 
@@ -132,6 +180,46 @@ pub(crate) struct Rotation {
     pub(crate) lag: Duration,
 }
 
+/// What the secret holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Credential {
+    Password,
+    AccessToken,
+}
+
+/// What lies in the journal that is no claim of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stray {
+    /// A key that is no job's.
+    Note,
+    /// A claim of another account.
+    Foreign,
+    /// A claim that nobody can read, of a job that nobody knows.
+    Damaged,
+}
+
+impl Stray {
+    pub(crate) fn key(self) -> &'static str {
+        match self {
+            Self::Note => "jobs/notes.txt",
+            Self::Foreign => "jobs/aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa.json",
+            Self::Damaged => "jobs/bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb.json",
+        }
+    }
+
+    /// Whether it may be under this key at the end. In quarantine it may have a longer name, and two of those who move it
+    /// may give it two.
+    pub(crate) fn may_be(self, key: &str) -> bool {
+        let moved = key.starts_with(&self.key().replace("jobs/", "quarantine/"));
+        match self {
+            Self::Note => moved,
+            Self::Foreign => key == self.key(),
+            // Only after a quarter of an hour.
+            Self::Damaged => key == self.key() || moved,
+        }
+    }
+}
+
 /// All that a seed decides before the first request.
 #[derive(Debug, Clone)]
 pub(crate) struct Fate {
@@ -147,12 +235,27 @@ pub(crate) struct Fate {
     pub(crate) deaths: Vec<Death>,
     /// How far the processes' clocks are off while there is trouble, in milliseconds.
     pub(crate) clocks: Vec<i32>,
+    /// When each is set right.
+    pub(crate) set_right: Vec<Duration>,
+    /// The deadline's header holds a duration, as local tools send it.
+    pub(crate) bare_deadline: bool,
+    pub(crate) credential: Credential,
     pub(crate) rotation: Option<Rotation>,
+    /// From when to when the secret cannot be read, and why.
+    pub(crate) broken: Option<(Duration, Duration, secrets::Broken)>,
     pub(crate) tokens_revoked: Option<Duration>,
     pub(crate) credentials_live: Duration,
     /// Longest ordinary time on the way, in milliseconds.
     pub(crate) latency: u64,
     pub(crate) first_schedule: Duration,
+    /// Of ten ticks of the schedule, how many are lost and how many come twice while there is trouble.
+    pub(crate) irregular: (u8, u8),
+    /// When all processes are woken at once.
+    pub(crate) herd: Option<Duration>,
+    pub(crate) strays: Vec<Stray>,
+    /// Whether the repository is reached through a virtual one.
+    pub(crate) is_virtual: bool,
+    pub(crate) may: Vec<Permission>,
     pub(crate) pipeline: pipeline::Settings,
     pub(crate) conflicts: usize,
     pub(crate) delete_of_missing: MissingDelete,
@@ -171,15 +274,26 @@ impl Fate {
         let processes = dice.usize(2..=4);
         let skewed = troubled && dice.u8(..4) == 0;
         let reach = *of(dice, &[500, 5_000, 90_000]);
-        let clocks = (0..processes).map(|_| if skewed { dice.i32(-reach..=reach) } else { 0 }).collect();
-        let rotated = troubled && dice.u8(..5) == 0;
+        let mut clocks: Vec<i32> = (0..processes).map(|_| if skewed { dice.i32(-reach..=reach) } else { 0 }).collect();
+        if skewed && dice.bool() {
+            // To all others the leases of this one are over as soon as they begin.
+            clocks[0] = -i32::try_from(deadline.as_millis()).unwrap_or(i32::MAX);
+        }
+        let set_right = (0..processes).map(|_| trouble_ends.mul_f64(*of(dice, &[0.3, 1.0, 1.0]))).collect();
+        let credential = *of(dice, &[Credential::Password, Credential::Password, Credential::AccessToken]);
+        let rotated = troubled && credential == Credential::Password && dice.u8(..5) == 0;
         let rotation = rotated.then(|| Rotation {
             at: Duration::from_millis(dice.u64(0..60_000)),
             lag: Duration::from_millis(*of(dice, &[0, 0, 200, 5_000])),
         });
+        let artifactory = artifactory(dice, troubled);
+        let replaces = artifactory.npm_republish == Republish::Replaces;
+        let mut may = vec![Permission::Read, Permission::Deploy];
+        may.extend((replaces || dice.u8(..4) == 0).then_some(Permission::Delete));
         let mut jobs: Vec<Work> = Vec::new();
         for number in 0..dice.usize(1..=4) {
-            let next = work(dice, number, jobs.first());
+            // Two writers of the same who may overwrite each other are a documented limit.
+            let next = work(dice, number, jobs.first().filter(|_| !replaces), &artifactory, troubled);
             jobs.push(next);
         }
         // Beside a worker without our journal, a death around the acknowledgement is a documented risk.
@@ -187,6 +301,7 @@ impl Fate {
         if steady
             && dice.u8(..3) == 0
             && let Some(job) = jobs.last_mut()
+            && job.ending == Ending::Ordinary
         {
             job.seized = true;
         }
@@ -196,6 +311,7 @@ impl Fate {
         let pipeline = pipeline::Settings {
             switches,
             redispatch_after: Duration::from_secs(*of(dice, &[soon, 5, 30, 60])),
+            largest_batch: *of(dice, &[1, 2, 100, 100]),
             ..pipeline::Settings::default()
         };
         Self {
@@ -208,15 +324,30 @@ impl Fate {
             faults,
             deaths,
             clocks,
+            set_right,
+            bare_deadline: dice.u8(..4) == 0,
+            credential,
             rotation,
-            tokens_revoked: (troubled && dice.u8(..5) == 0).then(|| Duration::from_millis(dice.u64(0..60_000))),
-            credentials_live: Duration::from_secs(*of(dice, &[10, 60, 900, 900])),
-            latency: *of(dice, if deadline.as_secs() < 10 { &[2, 8] } else { &[2, 20, 100] }),
+            broken: (troubled && dice.u8(..8) == 0).then(|| broken(dice)),
+            tokens_revoked: (troubled && credential == Credential::Password && dice.u8(..5) == 0)
+                .then(|| Duration::from_millis(dice.u64(0..60_000))),
+            credentials_live: Duration::from_secs(*of(dice, &[2, 10, 60, 900])),
+            latency: match deadline.as_secs() {
+                ..10 => *of(dice, &[2, 8]),
+                // Where clocks disagree a job must take a while, or nobody takes it from anybody.
+                15.. if skewed => *of(dice, &[100, 1_000]),
+                _ => *of(dice, &[2, 20, 100]),
+            },
             first_schedule: Duration::from_millis(dice.u64(0..60_000)),
+            irregular: if troubled { *of(dice, &[(0, 0), (0, 0), (0, 3), (3, 0), (3, 3)]) } else { (0, 0) },
+            herd: (dice.u8(..3) == 0).then(|| Duration::from_millis(dice.u64(0..120_000))),
+            strays: [Stray::Note, Stray::Foreign, Stray::Damaged].into_iter().filter(|_| dice.u8(..8) == 0).collect(),
+            is_virtual: dice.u8(..4) == 0,
+            may,
             pipeline,
             conflicts: if troubled { *of(dice, &[0, 0, 1, 3]) } else { 0 },
             delete_of_missing: *of(dice, &[MissingDelete::NoSuchKey, MissingDelete::NoContent]),
-            artifactory: artifactory(dice),
+            artifactory,
         }
     }
 }
@@ -230,37 +361,82 @@ fn death(dice: &mut Rng) -> Death {
     Death { after: dice.usize(0..60), moment }
 }
 
-fn work(dice: &mut Rng, number: usize, first: Option<&Work>) -> Work {
+fn broken(dice: &mut Rng) -> (Duration, Duration, secrets::Broken) {
+    use secrets::Broken::{AccessDenied, DecryptionFailure, InternalService, KeyDenied, MarkedForDeletion};
+    let from = Duration::from_millis(dice.u64(0..90_000));
+    let why = *of(dice, &[AccessDenied, KeyDenied, DecryptionFailure, MarkedForDeletion, InternalService]);
+    (from, from + Duration::from_millis(dice.u64(500..30_000)), why)
+}
+
+fn work(
+    dice: &mut Rng,
+    number: usize,
+    first: Option<&Work>,
+    artifactory: &artifactory::Switches,
+    troubled: bool,
+) -> Work {
     let queued = Duration::from_millis(dice.u64(0..90_000));
-    let events = (0..dice.usize(0..=2)).map(|_| queued + Duration::from_millis(dice.u64(0..30_000))).collect();
+    // An event can precede its job.
+    let events = (0..dice.usize(0..=2)).map(|_| queued + Duration::from_millis(dice.u64(0..35_000)));
+    let events = events.map(|at| at.saturating_sub(Duration::from_secs(5))).collect();
+    let existing =
+        *of(dice, &[Existing::Nothing, Existing::Nothing, Existing::Nothing, Existing::Same, Existing::Other]);
+    let rarely = |dice: &mut Rng| dice.u8(..6) == 0;
+    let options = Options {
+        exact: rarely(dice),
+        dry_run: rarely(dice),
+        tag: rarely(dice).then_some("next"),
+        annotated: rarely(dice) && artifactory.storage_api == Endpoint::Served,
+    };
+    let over = queued + Duration::from_millis(dice.u64(0..30_000));
+    let ending = match dice.u8(..24) {
+        0 if troubled => Ending::Abandoned(over),
+        1 if troubled => Ending::Forgotten(over),
+        _ => Ending::Ordinary,
+    };
+    let output = dice.u8(..4) == 0;
     let own = Work {
         shape: *of(dice, &[Shape::Folder, Shape::Folder, Shape::Ready, Shape::Ready, Shape::Workspaces, Shape::Broken]),
         name: format!("package-{number}"),
         variant: "as it was built".to_owned(),
-        existing: *of(
-            dice,
-            &[Existing::Nothing, Existing::Nothing, Existing::Nothing, Existing::Same, Existing::Other],
-        ),
-        output: dice.u8(..4) == 0,
+        existing,
+        version: VERSIONS[0],
+        options,
+        ending,
+        output,
+        omitted: rarely(dice)
+            .then(|| if output { "pipelineContext" } else { *of(dice, &["outputArtifacts", "actionTypeId"]) }),
+        action_version: if dice.u8(..4) == 0 { "2" } else { "1" },
         seized: false,
         queued,
         events,
     };
-    // The same package again, or another under the same name and version.
-    match (dice.u8(..6), first) {
-        (0, Some(first)) => Work { shape: first.shape, name: first.name.clone(), existing: first.existing, ..own },
-        (1, Some(first)) => Work {
-            shape: first.shape,
-            name: first.name.clone(),
-            existing: first.existing,
-            variant: "as it was built differently".to_owned(),
-            ..own
-        },
+    let again = |first: &Work| (first.shape, first.name.clone(), first.existing);
+    // The same package again, another under the same name and version, or another version of it.
+    let work = match (dice.u8(..8), first) {
+        (0, Some(first)) => {
+            let (shape, name, existing) = again(first);
+            Work { shape, name, existing, version: first.version, ..own }
+        }
+        (1, Some(first)) => {
+            let (shape, name, existing) = again(first);
+            let variant = "as it was built differently".to_owned();
+            Work { shape, name, existing, variant, version: first.version, ..own }
+        }
+        (2, Some(first)) => {
+            let (shape, name, _) = again(first);
+            // What was there of the first version is nobody's concern here.
+            Work { shape, name, existing: Existing::Nothing, version: VERSIONS[dice.usize(1..VERSIONS.len())], ..own }
+        }
         _ => own,
-    }
+    };
+    // A tag moves to what is there already, too; here nobody touches what was there. And of a listing that lags it is not
+    // known yet what a tag makes.
+    let tag = work.options.tag.filter(|_| work.existing == Existing::Nothing && artifactory.npm_index_reads == 0);
+    Work { options: Options { tag, ..work.options }, ..work }
 }
 
-fn artifactory(dice: &mut Rng) -> artifactory::Switches {
+fn artifactory(dice: &mut Rng, troubled: bool) -> artifactory::Switches {
     let served = |dice: &mut Rng, or: &[u16]| match dice.usize(..or.len() + 3) {
         which if which < or.len() => Endpoint::Answers(or[which]),
         _ => Endpoint::Served,
@@ -270,8 +446,15 @@ fn artifactory(dice: &mut Rng) -> artifactory::Switches {
         access_token: served(dice, &[403, 404]),
         storage_api: served(dice, &[403, 404]),
         repositories_api: served(dice, &[401, 403, 404]),
+        anonymous: *of(dice, &[Anonymous::Off, Anonymous::Off, Anonymous::Reads]),
+        unauthorized: *of(dice, &[Unauthorized::Forbidden, Unauthorized::Forbidden, Unauthorized::Hidden]),
         npm_duplicate: *of(dice, &[403, 409, 400]),
+        npm_republish: *of(dice, &[Republish::Refused, Republish::Refused, Republish::Refused, Republish::Replaces]),
         npm_index_reads: *of(dice, &[0, 0, 1, 3]),
+        longest_token: *of(dice, &[3600, 1000]),
+        revocable_from: *of(dice, &[0, 21_600]),
+        lock_after: *of(dice, &[None, Some(5)]),
+        bad_gateway: if troubled { *of(dice, &[0, 0, 0, 2]) } else { 0 },
         ..artifactory::Switches::default()
     }
 }

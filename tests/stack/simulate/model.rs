@@ -1,120 +1,175 @@
-//! What must hold of every run, whatever went wrong in it: the invariants, and that no job fails without a reason.
+//! What must hold of every run, whatever went wrong in it: the invariants, and that no job fails without a reason of its
+//! own.
 
-use std::collections::BTreeMap;
-
-use hyper::Method;
-use serde_json::Value;
-
-use super::draw::{Existing, Shape, Work};
+use super::draw::{Ending, Existing, PROPERTY, Shape, Work};
 use super::world::World;
-use crate::stack::artifactory::Endpoint;
-use crate::stack::http::Seen;
-use crate::stack::invariants::{self as all, Verdict, Witness};
-use crate::stack::pipeline::{JobId, JobResult};
-use crate::stack::s3;
+use crate::stack::artifactory::{self, Endpoint, Republish};
+use crate::stack::http::{Fault, Seen};
+use crate::stack::invariants::{self, Allowed, How, Promise, Verdict, Whose, Witness};
+use crate::stack::pipeline::{self, JobId, JobResult};
+use crate::stack::{s3, secrets};
 
 /// After so many deaths on a job it is given up.
 const DEATHS: usize = 3;
 
 /// All checks of a run that has come to its end.
 pub(super) fn judge(world: &World, witness: &Witness) -> Verdict {
-    i5_every_invocation_ends_in_time(world)?;
-    i1_leases_are_kept(world, witness)?;
-    let troubles = world.troubles();
-    let planned: Vec<_> = world.jobs().iter().flat_map(|(work, _)| work.planned()).collect();
-    for (work, job) in world.jobs() {
-        if work.seized {
-            all::i1_no_job_of_another_worker_is_answered(witness, &job)?;
-            continue;
-        }
-        all::i1_one_answer(witness, &job)?;
+    let promises: Vec<Promise> = world.jobs().iter().map(|(work, job)| promise(world, work, job)).collect();
+    invariants::all(witness, &promises, world.before())?;
+    for (work, job) in world.jobs().iter().filter(|(work, _)| work.ending == Ending::Ordinary) {
+        no_failure_without_a_reason(world, witness, work, job)?;
+    }
+    world.strays_are_kept()
+}
+
+/// What the run may do, for what it is about and for what went wrong.
+pub(super) fn allowed(world: &World, seen: &[Seen]) -> Allowed {
+    let switches = &world.fate.artifactory;
+    let tokens = [switches.legacy_token, switches.access_token].contains(&Endpoint::Served);
+    let troubled = world.deaths() > 0 || seen.iter().any(Seen::is_disturbed);
+    Allowed {
         // Who takes over a claim whose acknowledgement is in doubt may conclude wrongly that it went through, where polls
         // hand a job out again only after a while. The claim keeps all others away, and what is answered is true.
-        if troubles.deaths == 0 && !troubles.faults {
-            all::i1_no_answer_before_the_acknowledgement(witness, &job)?;
-        }
-        all::i2_true_success(witness, &job, &work.planned())?;
-        no_failure_without_a_reason(world, &work, &job)?;
-    }
-    all::i3_nothing_that_existed_is_changed(witness, world.before())?;
-    all::i3_nothing_is_stored_twice(witness)?;
-    all::i3_nothing_unplanned_is_stored(witness, world.before(), &planned)?;
-    all::i4_no_leak(witness)?;
-    let switches = &world.fate.artifactory;
-    // A server that says it makes no tokens is believed, though it be a drawn 403.
-    if [switches.legacy_token, switches.access_token].contains(&Endpoint::Served) && !troubles.denials {
-        all::i4_passwords_buy_tokens_alone(witness)?;
-    }
-    all::i5_the_journal_is_empty(witness)?;
-    all::i5_no_refusal_is_tried_again(witness)?;
-    all::i6_nothing_else_is_asked_for(witness)
-}
-
-/// I1: no claim is taken over before its lease is over, as far as all clocks agree.
-fn i1_leases_are_kept(world: &World, witness: &Witness) -> Verdict {
-    if world.fate.clocks.iter().any(|off| *off != 0) {
-        return Ok(());
-    }
-    let mut held: BTreeMap<&str, (Value, u64)> = BTreeMap::new();
-    let claims = witness.seen.iter().filter(|seen| seen.service == s3::SERVICE && seen.request.path.contains("/jobs/"));
-    for Seen { request, at, status, .. } in claims {
-        match (&request.method, status) {
-            (&Method::PUT, Some(200)) => {
-                let mut record = request.json();
-                let (owner, lease) = (record["owner"].take(), record["lease_until"].as_u64().unwrap_or(0));
-                let now = world.millis_at(*at);
-                if let Some((before, until)) = held.insert(&request.path, (owner.clone(), lease))
-                    && before != owner
-                    && until > now
-                {
-                    return Err(format!(
-                        "I1: {} was taken over {} ms before its lease was over",
-                        request.path,
-                        until - now
-                    ));
-                }
-            }
-            (&Method::DELETE, Some(204)) => drop(held.remove(request.path.as_str())),
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-/// I5: no invocation runs into its deadline, as far as its clock lets it know.
-fn i5_every_invocation_ends_in_time(world: &World) -> Verdict {
-    match world.troubles().ran_out {
-        0 => Ok(()),
-        count => Err(format!("I5: {count} invocations ran into their deadline")),
+        early_answers: troubled,
+        // A server that says it makes no tokens is believed, though it be a drawn 403.
+        passwords: !tokens || seen.iter().any(|seen| seen.service == artifactory::SERVICE && is_denied(seen)),
+        replacing: switches.npm_republish == Republish::Replaces && troubled,
+        kept: world.kept(),
+        shared_tokens: world.own_token.iter().cloned().collect(),
     }
 }
 
-/// A job fails for what it is, or for what went wrong; where nothing did, it does not.
-fn no_failure_without_a_reason(world: &World, work: &Work, job: &JobId) -> Verdict {
+fn promise(world: &World, work: &Work, job: &JobId) -> Promise {
+    Promise {
+        whose: match work.ending {
+            _ if work.seized => Whose::AnotherWorkers,
+            Ending::Ordinary => Whose::Ours,
+            Ending::Abandoned(_) | Ending::Forgotten(_) => Whose::Nobodys,
+        },
+        output: world.output_of(work, job),
+        properties: Vec::from_iter(work.options.annotated.then(|| (PROPERTY.0.to_owned(), PROPERTY.1.to_owned()))),
+        dry_run: work.options.dry_run,
+        ..Promise::of(job, &work.planned())
+    }
+}
+
+/// A job fails for what it is, or for what went wrong with it while it was in hand; else it does not.
+fn no_failure_without_a_reason(world: &World, witness: &Witness, work: &Work, job: &JobId) -> Verdict {
     let JobResult::Failed { r#type: kind, message, .. } = world.pipeline.result(job) else { return Ok(()) };
-    let troubles = world.troubles();
+    let troubles = Troubles::of(world, witness, work, job);
     let reasonable = match kind.as_str() {
         "JobFailed" => {
             work.shape == Shape::Broken
+                || work.is_untagged_prerelease()
                 || work.existing == Existing::Other
-                || world.rivals(work)
+                // What was there before may be of the other variant, too.
+                || world.jobs().iter().any(|(other, _)| other.name == work.name && other.variant != work.variant)
+                || (work.options.exact && work.existing == Existing::Same)
+                || (work.options.exact
+                    && world.another(job, |other| other.name == work.name && other.version == work.version))
+                // A lower version does not come after a higher one.
+                || world.another(job, |other| other.name == work.name && other.version != work.version)
                 // A take-over whose answer is lost, or that arrives after its sender has given up, is a death to the next.
-                || troubles.deaths >= DEATHS
-                || (troubles.deaths + troubles.faults_in_journal >= DEATHS && message.contains("came to no end"))
+                || (troubles.deaths + troubles.lost_claims >= DEATHS && message.contains("came to no end"))
         }
-        "SystemUnavailable" => troubles.faults,
-        "PermissionError" => troubles.denials || world.fate.rotation.is_some_and(|rotation| !rotation.lag.is_zero()),
+        "SystemUnavailable" => troubles.has(&[Trouble::Disturbed, Trouble::NoSecret]),
+        "PermissionError" => {
+            troubles.has(&[Trouble::Denied, Trouble::Rotated, Trouble::NoSecret])
+                // Drawn credentials live so short that a stalled answer outlives two of them.
+                || (troubles.has(&[Trouble::Disturbed]) && message.contains("ExpiredToken"))
+        }
+        "ConfigurationError" => troubles.has(&[Trouble::NoSecret]),
         _ => false,
     };
-    if reasonable || was_published_unseen(world, &message) {
+    if reasonable || was_published_unseen(world, &troubles, &message) {
         return Ok(());
     }
-    Err(format!("{job} ({work:?}) failed without a reason: {kind}: {message}"))
+    Err(format!("{job} ({work:?}) failed without a reason: {kind}: {message}\n{troubles:?}"))
 }
 
 /// The version is there already, and nobody can see it: the storage API is closed, and the index was denied by a drawn
 /// answer, too. What the server said is passed on.
-fn was_published_unseen(world: &World, message: &str) -> bool {
-    let unseen = world.fate.artifactory.storage_api != Endpoint::Served && world.troubles().denials;
+fn was_published_unseen(world: &World, troubles: &Troubles, message: &str) -> bool {
+    let unseen = world.fate.artifactory.storage_api != Endpoint::Served && troubles.has(&[Trouble::Denied]);
     unseen && message.contains("already exists")
+}
+
+/// One thing that went wrong with a job between its first claim and its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trouble {
+    /// A request that it needs met a fault.
+    Disturbed,
+    /// Artifactory, or who stood in for it, refused one.
+    Denied,
+    /// Artifactory wanted another password than the secret held.
+    Rotated,
+    /// The secret could not be read.
+    NoSecret,
+}
+
+/// What went wrong with one job.
+#[derive(Debug)]
+struct Troubles {
+    met: Vec<Trouble>,
+    /// Workers that had it in hand and died.
+    deaths: usize,
+    /// Writes of its claim that met a fault.
+    lost_claims: usize,
+}
+
+impl Troubles {
+    fn of(world: &World, witness: &Witness, work: &Work, job: &JobId) -> Self {
+        let claims = |seen: &&Seen| seen.service == s3::SERVICE && seen.request.path.ends_with(&format!("/{job}.json"));
+        let written: Vec<&Seen> =
+            witness.seen.iter().filter(claims).filter(|seen| seen.request.method == hyper::Method::PUT).collect();
+        let from = written.iter().map(|seen| seen.order).min().unwrap_or(u64::MAX);
+        let to = witness.answers(job).filter_map(|seen| seen.handled).map(|it| it.order).min().unwrap_or(u64::MAX);
+        let met =
+            witness.seen.iter().filter(|seen| (from..=to).contains(&seen.order) && world.concerns(seen, work, job));
+        let died = |ran: &&invariants::Ran| {
+            let had = |seen: &&Seen| {
+                seen.request.header(super::PROCESS) == ran.process
+                    && (ran.began.order..ran.ended.order).contains(&seen.order)
+            };
+            matches!(ran.how, How::Killed | How::RanOut) && written.iter().any(had)
+        };
+        let mut troubles = Vec::new();
+        for seen in met {
+            let behind = world.is_behind(seen.at) && seen.told.is_some_and(|(it, _)| it == 401);
+            let unread = seen.service == secrets::SERVICE && seen.status.is_some_and(|it| it != 200);
+            troubles.extend(seen.is_disturbed().then_some(Trouble::Disturbed));
+            troubles.extend(is_denied(seen).then_some(Trouble::Denied));
+            troubles.extend(behind.then_some(Trouble::Rotated));
+            troubles.extend(unread.then_some(Trouble::NoSecret));
+        }
+        Self {
+            met: troubles,
+            deaths: witness.invocations.iter().filter(died).count(),
+            lost_claims: written.iter().filter(|seen| seen.fault.is_some()).count(),
+        }
+    }
+
+    fn has(&self, any: &[Trouble]) -> bool {
+        self.met.iter().any(|trouble| any.contains(trouble))
+    }
+}
+
+/// Whether a drawn answer in Artifactory's place denied something.
+fn is_denied(seen: &Seen) -> bool {
+    seen.service == artifactory::SERVICE && matches!(seen.fault, Some(Fault::Answer { status: 401 | 403, .. }))
+}
+
+impl World {
+    /// Whether a job needs the answer to this request, as far as the request tells.
+    fn concerns(&self, seen: &Seen, work: &Work, job: &JobId) -> bool {
+        let path = &seen.request.path;
+        match seen.service {
+            secrets::SERVICE => true,
+            pipeline::SERVICE => seen.request.json()["jobId"] == job.as_str(),
+            s3::SERVICE => path.contains(job.as_str()) || self.artifacts_of(job).iter().any(|key| path.ends_with(key)),
+            // What is not about a package is about all of them: tokens, facts of the repository.
+            artifactory::SERVICE => !path.contains("package-") || path.contains(&work.name),
+            _ => false,
+        }
+    }
 }

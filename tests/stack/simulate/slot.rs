@@ -14,6 +14,7 @@ use super::lock;
 use super::process::{self, Doors};
 use super::world::{BEGINNING, World};
 use crate::stack::aws::ACCOUNT;
+use crate::stack::invariants::{How, Ran};
 use crate::stack::{JOURNAL, SECRET};
 
 /// An invocation that is running: how to kill it, and when it ends by itself.
@@ -38,23 +39,44 @@ impl World {
             let invocation = Invocation {
                 request_id: format!("run-{number}-{}", self.elapsed().as_millis()),
                 account: Some(ACCOUNT.to_owned()),
-                deadline: Deadline::of_invocation(self.epoch_millis(self.fate.deadline), clock),
+                deadline: Deadline::of_invocation(self.deadline_header(), clock),
             };
             let killed = Arc::new(Notify::new());
             lock(&self.running).insert(number, Running { killed: Arc::clone(&killed), ends });
             self.note(format!("process {number} is woken: {trigger:?}"));
-            tokio::select! {
+            let began = self.traffic.stamp();
+            let how = tokio::select! {
                 biased;
-                () = killed.notified() => self.died(ends, false),
-                () = tokio::time::sleep_until(ends) => {
-                    self.note(format!("process {number} runs into its deadline"));
-                    self.died(ends, self.fate.clocks[slot] == 0);
-                }
-                ended = worker.tick(&trigger, &invocation) => {
-                    self.note(format!("process {number} is done: {ended:?}"));
-                    warm = Some((number, worker));
-                }
+                () = killed.notified() => How::Killed,
+                () = tokio::time::sleep_until(ends) => How::RanOut,
+                ended = worker.tick(&trigger, &invocation) => match ended {
+                    Ok(report) => {
+                        let answer = serde_json::to_string(&report).expect("a report is JSON");
+                        self.note(format!("process {number} is done: {answer}"));
+                        self.log.say(&answer);
+                        warm = Some((number, worker));
+                        How::Well
+                    }
+                    Err(error) => {
+                        warm = Some((number, worker));
+                        How::Broken(format!("{error:?}"))
+                    }
+                },
+            };
+            if how != How::Well {
+                self.note(format!("process {number}: {how:?}"));
             }
+            if matches!(how, How::Killed | How::RanOut) {
+                self.died(ends);
+            }
+            lock(&self.ran).push(Ran {
+                process: number.to_string(),
+                began,
+                ended: self.traffic.stamp(),
+                deadline: self.fate.deadline,
+                right: self.fate.clocks[slot] == 0,
+                how,
+            });
             lock(&self.running).remove(&number);
         }
     }
@@ -75,6 +97,7 @@ impl World {
                 "ARTIFACTORY_URL" => &platform,
                 "ALLOW_HTTP" => "true",
                 "JOBS_IN_FLIGHT" => &jobs_in_flight,
+                "ACTION_VERSION" => "1,2",
                 "AWS_ENDPOINT_URL" => "http://aws.simulated",
                 _ => return None,
             };
@@ -85,15 +108,16 @@ impl World {
         (number, process::start(number, &region, doors, settings))
     }
 
-    /// A clock that may be off as long as there is trouble, and is set right with its end.
+    /// A clock that may be off as long as there is trouble, and is set right with its end or before.
     fn clock_of(&self, slot: usize) -> Clock {
-        let set_right = u32::try_from(self.fate.trouble_ends.as_millis()).unwrap_or(u32::MAX);
+        let set_right = u32::try_from(self.fate.set_right[slot].as_millis()).unwrap_or(u32::MAX);
         Clock::Runtime { millis: BEGINNING * 1_000, since: self.start, off: self.fate.clocks[slot], set_right }
     }
 
-    fn epoch_millis(&self, from_now: Duration) -> u64 {
-        let since = (self.clock.now() + from_now).duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    fn deadline_header(&self) -> u64 {
+        let ends = (self.clock.now() + self.fate.deadline).duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let told = if self.fate.bare_deadline { self.fate.deadline } else { ends };
+        u64::try_from(told.as_millis()).unwrap_or(u64::MAX)
     }
 
     /// Who dies: the sender of a request, or, where it is not known, whoever has run longest.
@@ -111,10 +135,8 @@ impl World {
         }
     }
 
-    fn died(&self, ends: Instant, in_vain: bool) {
-        let mut troubles = lock(&self.troubles);
-        troubles.deaths += 1;
-        troubles.ran_out += usize::from(in_vain);
-        troubles.lease = troubles.lease.max(Some(ends));
+    fn died(&self, ends: Instant) {
+        let mut lease = lock(&self.last_lease);
+        *lease = (*lease).max(Some(ends));
     }
 }

@@ -56,7 +56,6 @@ impl Weather {
         }
         let fault = (dice.u64(..1_000) < fate.faults).then(|| fault(dice, service, request));
         if let Some(fault) = &fault {
-            self.world.struck(service, fault);
             self.world.note(format!("{service} {} meets {fault:?}", name(request)));
         }
         Disturbance { delay, fault, blow: None }
@@ -125,7 +124,10 @@ fn refusal(dice: &mut Rng, service: &'static str, request: &Request) -> Fault {
             1 => json(500, "InternalFailure"),
             _ => html(503),
         },
-        s3::SERVICE => match dice.u8(..3) {
+        s3::SERVICE => match dice.u8(..4) {
+            3 if !request.header("if-match").is_empty() || !request.header("if-none-match").is_empty() => {
+                xml(409, "ConditionalRequestConflict")
+            }
             0 => xml(503, "SlowDown"),
             1 => xml(500, "InternalError"),
             _ => html(502),

@@ -8,18 +8,19 @@ use codepipeline_artifactory::trigger::Trigger;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::draw::{Fate, Work};
+use super::draw::{Credential, Ending, Fate, PROPERTY, Rotation, Stray, Work};
+use super::log::Log;
 use super::slot::Running;
 use super::weather::{self, Weather};
-use super::{Told, lock, process};
-use crate::stack::artifactory::{Artifactory, Permission, Repository, StoredFile, User};
-use crate::stack::http::{Disturbance, Fault, Traffic};
-use crate::stack::invariants::{Verdict, Witness};
-use crate::stack::pipeline::{CodePipeline, JobId, JobResult, JobSpec};
-use crate::stack::s3::{self, FUNCTION_SECRET_ACCESS_KEY, S3};
-use crate::stack::secrets::SecretsManager;
+use super::{Told, cover, lock, model, process};
+use crate::stack::artifactory::{Artifactory, Repository, StoredFile, User};
+use crate::stack::http::{Disturbance, Traffic};
+use crate::stack::invariants::{self, How, Ran, Verdict, Wall, Witness};
+use crate::stack::pipeline::{ActionType, CodePipeline, JobId, JobResult, JobSpec};
+use crate::stack::s3::{FUNCTION_SECRET_ACCESS_KEY, S3};
+use crate::stack::secrets::{self, SecretsManager};
 use crate::stack::vault::{self, Vault};
-use crate::stack::{ARTIFACTS, JOURNAL, PASSWORD, REPOSITORY, SECRET, USER, artifactory};
+use crate::stack::{ARTIFACTS, JOURNAL, PASSWORD, REPOSITORY, SECRET, USER};
 
 /// How many ticks of the schedule everything may take to be answered, once nothing goes wrong any more and the last
 /// lease is over.
@@ -28,24 +29,16 @@ const TICKS: u32 = 12;
 const PERIOD: Duration = Duration::from_mins(1);
 /// The moment at which every simulation begins, in seconds since 1970.
 pub(super) const BEGINNING: u64 = 1_795_000_000;
+/// The key of the virtual repository before [`REPOSITORY`].
+const VIRTUAL: &str = "npm";
 const NEW_PASSWORD: &str = "a new password, as good as the old";
-
-/// What went wrong so far.
-#[derive(Debug, Default, Clone, Copy)]
-pub(super) struct Troubles {
-    pub(super) faults: bool,
-    pub(super) faults_in_journal: usize,
-    pub(super) denials: bool,
-    pub(super) deaths: usize,
-    /// Invocations that ran into their deadline although their clock was right.
-    pub(super) ran_out: usize,
-    /// The end of the last lease of a dead invocation.
-    pub(super) lease: Option<Instant>,
-}
 
 /// Everything that one seed is about.
 pub(super) struct World {
     pub(super) fate: Fate,
+    /// The token that the secret holds, where it holds one.
+    pub(super) own_token: Option<String>,
+    pub(super) log: Log,
     pub(super) start: Instant,
     pub(super) clock: vault::Clock,
     pub(super) traffic: Traffic,
@@ -57,28 +50,37 @@ pub(super) struct World {
     pub(super) before: Vec<StoredFile>,
     pub(super) jobs: Mutex<BTreeMap<usize, JobId>>,
     pub(super) running: Mutex<BTreeMap<usize, Running>>,
-    pub(super) troubles: Mutex<Troubles>,
+    pub(super) ran: Mutex<Vec<Ran>>,
+    /// The end of the last lease of a dead invocation.
+    pub(super) last_lease: Mutex<Option<Instant>>,
     pub(super) notes: Mutex<Vec<(Instant, String)>>,
     pub(super) processes: Mutex<usize>,
 }
 
 enum Act {
     Queue(usize),
+    /// Somebody stops the job's action, or CodePipeline forgets it.
+    End(usize),
     Event,
     Schedule,
+    /// All processes at once.
+    Herd,
     NewPassword,
     NewSecret,
+    BreakSecret(secrets::Broken),
+    MendSecret,
     RevokeTokens,
 }
 
 impl World {
-    pub(super) async fn begin(fate: Fate, traffic: Traffic) -> Arc<Self> {
+    pub(super) async fn begin(fate: Fate, traffic: Traffic, log: Log) -> Arc<Self> {
         let clock = vault::Clock::of_runtime(UNIX_EPOCH + Duration::from_secs(BEGINNING));
         let vault = Vault::new(clock.clone());
         vault.live_for(fate.credentials_live);
         let artifactory = Artifactory::start(traffic.clone(), clock.clone()).await;
         artifactory.repository(Repository::local(REPOSITORY, "npm"));
-        artifactory.user(User::new(USER, PASSWORD).may(REPOSITORY, &[Permission::Read, Permission::Deploy]));
+        artifactory.repository(Repository::virtual_of(VIRTUAL, "npm", &[REPOSITORY], Some(REPOSITORY)));
+        artifactory.user(user(&fate, PASSWORD));
         for (path, content) in fate.jobs.iter().filter_map(Work::existing) {
             artifactory.put_file(REPOSITORY, &path, content);
         }
@@ -91,11 +93,17 @@ impl World {
             behaviour.delete_of_missing = fate.delete_of_missing;
         });
         let secrets = SecretsManager::start(traffic.clone(), vault.clone()).await;
-        secrets.put(SECRET, &secret(PASSWORD));
+        let own_token = (fate.credential == Credential::AccessToken).then(|| artifactory.token_of(USER));
+        secrets.put(SECRET, &own_token.as_deref().map_or_else(|| secret(PASSWORD), token));
+        for stray in &fate.strays {
+            s3.put(JOURNAL, stray.key(), text_of(*stray));
+        }
         let world = Arc::new(Self {
             pipeline: CodePipeline::start_with(traffic.clone(), vault.clone(), fate.pipeline.clone()).await,
             before: artifactory.files(REPOSITORY),
             fate,
+            own_token,
+            log,
             start: Instant::now(),
             clock,
             traffic,
@@ -105,10 +113,12 @@ impl World {
             artifactory,
             jobs: Mutex::default(),
             running: Mutex::default(),
-            troubles: Mutex::default(),
+            ran: Mutex::default(),
+            last_lease: Mutex::default(),
             notes: Mutex::default(),
             processes: Mutex::default(),
         });
+        world.pipeline.declare(ActionType { version: "2".to_owned(), ..ActionType::default() });
         let mut weather = Weather::of(&world);
         world.traffic.disturb(move |service, request| weather.meet(service, request));
         world
@@ -126,6 +136,12 @@ impl World {
             tokio::time::sleep_until(self.start + at).await;
             match act {
                 Act::Queue(number) => self.queue(number),
+                Act::End(number) => self.end_early(number),
+                Act::Herd => {
+                    for _ in 0..self.fate.processes {
+                        drop(wake.send(Trigger::Schedule));
+                    }
+                }
                 Act::Event => drop(wake.send(Trigger::ActionStarted { pipeline: None })),
                 Act::Schedule => {
                     if self.is_over() {
@@ -135,13 +151,20 @@ impl World {
                     drop(wake.send(Trigger::Schedule));
                 }
                 Act::NewPassword => {
-                    let may = [Permission::Read, Permission::Deploy];
-                    self.artifactory.user(User::new(USER, NEW_PASSWORD).may(REPOSITORY, &may));
+                    self.artifactory.user(user(&self.fate, NEW_PASSWORD));
                     self.note("Artifactory wants the new password".to_owned());
                 }
                 Act::NewSecret => {
                     self.secrets.put(SECRET, &secret(NEW_PASSWORD));
                     self.note("the secret holds the new password".to_owned());
+                }
+                Act::BreakSecret(why) => {
+                    self.secrets.break_with(SECRET, why);
+                    self.note(format!("the secret cannot be read: {why:?}"));
+                }
+                Act::MendSecret => {
+                    self.secrets.mend(SECRET);
+                    self.note("the secret can be read".to_owned());
                 }
                 Act::RevokeTokens => {
                     self.artifactory.revoke_all_tokens();
@@ -159,6 +182,9 @@ impl World {
         for (number, work) in fate.jobs.iter().enumerate() {
             agenda.push((work.queued, Act::Queue(number)));
             agenda.extend(work.events.iter().map(|at| (*at, Act::Event)));
+            if let Ending::Abandoned(at) | Ending::Forgotten(at) = work.ending {
+                agenda.push((at, Act::End(number)));
+            }
         }
         if let Some(rotation) = fate.rotation {
             agenda.push((rotation.at, Act::NewPassword));
@@ -168,7 +194,21 @@ impl World {
         // The last job comes after two minutes at most; an invocation whose clock is off may believe in a minute more.
         let trouble = fate.trouble_ends.max(PERIOD * 2) + fate.deadline.max(PERIOD) + PERIOD * TICKS;
         let schedule = (0..).map(|tick| fate.first_schedule + PERIOD * tick).take_while(|at| *at <= trouble);
-        agenda.extend(schedule.map(|at| (at, Act::Schedule)));
+        let dice = &mut fastrand::Rng::with_seed(fate.seed);
+        let (lost, doubled) = fate.irregular;
+        for at in schedule {
+            let times = match dice.u8(..10) {
+                _ if at >= fate.trouble_ends => 1,
+                number if number < lost => 0,
+                number if number < lost + doubled => 2,
+                _ => 1,
+            };
+            agenda.extend((0..times).map(|_| (at, Act::Schedule)));
+        }
+        agenda.extend(fate.herd.map(|at| (at, Act::Herd)));
+        if let Some((from, to, why)) = fate.broken {
+            agenda.extend([(from, Act::BreakSecret(why)), (to, Act::MendSecret)]);
+        }
         agenda.sort_by_key(|(at, _)| *at);
         agenda
     }
@@ -177,53 +217,105 @@ impl World {
         let work = &self.fate.jobs[number];
         let spec = JobSpec::new("web")
             .configuration("TypeOfArtifact", "npm")
-            .configuration("RepoKey", REPOSITORY)
+            .configuration("RepoKey", if self.fate.is_virtual { VIRTUAL } else { REPOSITORY })
             .configuration("ArtifactoryHost", &self.artifactory.platform_url());
-        let key = format!("web/BuildOutpu/{number:07x}");
+        let key = input(number);
         self.s3.put(ARTIFACTS, &key, work.artifact());
         let mut spec = spec.input("BuildOutput", ARTIFACTS, &key);
+        let options = work.option_text();
+        if !options.is_empty() {
+            spec = spec.configuration("Options", &options);
+        }
+        if work.options.annotated {
+            let (key, value) = PROPERTY;
+            spec = spec.configuration("Properties", &format!("{key}={value}"));
+        }
+        if let Some(member) = work.omitted {
+            spec = spec.without(member);
+        }
+        let version = work.action_version.to_owned();
+        spec = spec.action_type(ActionType { version, ..ActionType::default() });
         if work.output {
-            spec = spec.output("Report", ARTIFACTS, &format!("web/Report/{number:07x}"));
+            spec = spec.output("Report", ARTIFACTS, &output(number));
         }
         let id = self.pipeline.queue(spec);
         self.note(format!("{id} is queued: {work:?}"));
         lock(&self.jobs).insert(number, id);
     }
 
+    /// The pipeline does not wait for the job any more.
+    fn end_early(&self, number: usize) {
+        let Some(id) = lock(&self.jobs).get(&number).cloned() else { return };
+        match self.fate.jobs[number].ending {
+            Ending::Ordinary => {}
+            Ending::Abandoned(_) => self.pipeline.abandon(&id),
+            Ending::Forgotten(_) => self.pipeline.forget(&id),
+        }
+        self.note(format!("{id} is {:?}", self.fate.jobs[number].ending));
+    }
+
     fn is_over(&self) -> bool {
         let jobs = self.jobs();
+        let answered = |job: &JobId| !matches!(self.pipeline.result(job), JobResult::Pending { .. });
+        let mut left = self.s3.keys(JOURNAL, "");
+        left.retain(|key| !self.kept().contains(key));
         self.elapsed() >= self.fate.trouble_ends
             && jobs.len() == self.fate.jobs.len()
-            && jobs
-                .iter()
-                .all(|(work, job)| work.seized || !matches!(self.pipeline.result(job), JobResult::Pending { .. }))
+            && jobs.iter().all(|(work, job)| work.seized || work.ending != Ending::Ordinary || answered(job))
             && lock(&self.running).is_empty()
-            && self.s3.keys(JOURNAL, "").is_empty()
+            && left.is_empty()
+    }
+
+    /// Keys in the journal that may stay there.
+    pub(super) fn kept(&self) -> Vec<String> {
+        let mut keys = self.s3.keys(JOURNAL, "");
+        keys.retain(|key| self.fate.strays.iter().any(|stray| stray.may_be(key)));
+        keys
+    }
+
+    /// What is not ours in the journal is as it was: a claim of another account where it was, all else there or in quarantine.
+    pub(super) fn strays_are_kept(&self) -> Verdict {
+        let keys = self.s3.keys(JOURNAL, "");
+        for stray in &self.fate.strays {
+            let mut found = keys.iter().filter(|key| stray.may_be(key)).peekable();
+            let same = |key: &String| self.s3.get(JOURNAL, key).is_some_and(|content| content == text_of(*stray));
+            if found.peek().is_none() || !found.all(same) {
+                return Err(format!("{stray:?} is gone or changed: {keys:?}"));
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn elapsed(&self) -> Duration {
         self.start.elapsed()
     }
 
-    /// What a right clock shows at this moment, in milliseconds since 1970.
-    pub(super) fn millis_at(&self, at: Instant) -> u64 {
-        BEGINNING * 1_000 + u64::try_from((at - self.start).as_millis()).unwrap_or(u64::MAX)
-    }
-
     pub(super) fn note(&self, text: String) {
         lock(&self.notes).push((Instant::now(), text));
     }
 
-    pub(super) fn struck(&self, service: &str, fault: &Fault) {
-        let mut troubles = lock(&self.troubles);
-        troubles.faults = true;
-        troubles.faults_in_journal += usize::from(service == s3::SERVICE);
-        let denied = matches!(fault, Fault::Answer { status: 401 | 403, .. });
-        troubles.denials |= denied && service == artifactory::SERVICE;
+    /// How many invocations died, or ran into their deadline.
+    pub(super) fn deaths(&self) -> usize {
+        lock(&self.ran).iter().filter(|ran| matches!(ran.how, How::Killed | How::RanOut)).count()
     }
 
-    pub(super) fn troubles(&self) -> Troubles {
-        *lock(&self.troubles)
+    /// Whether Artifactory wants a password at this moment that the secret does not hold yet.
+    pub(super) fn is_behind(&self, at: Instant) -> bool {
+        let behind = |rotation: Rotation| rotation.at..=rotation.at + rotation.lag;
+        self.fate.rotation.is_some_and(|rotation| behind(rotation).contains(&(at - self.start)))
+    }
+
+    /// The ends of the keys of a job's artifacts.
+    pub(super) fn artifacts_of(&self, job: &JobId) -> Vec<String> {
+        let jobs = lock(&self.jobs);
+        let number = jobs.iter().find_map(|(number, id)| (id == job).then_some(*number));
+        number.map(|number| [input(number), output(number)].into()).unwrap_or_default()
+    }
+
+    /// Bucket and key of a job's output, where it has one.
+    pub(super) fn output_of(&self, work: &Work, job: &JobId) -> Option<(String, String)> {
+        let key = self.artifacts_of(job).pop().filter(|_| work.output)?;
+        Some((ARTIFACTS.to_owned(), key))
     }
 
     pub(super) fn before(&self) -> &[StoredFile] {
@@ -239,54 +331,66 @@ impl World {
         found.map(|(_, job)| job)
     }
 
-    /// Whether another job has other content under the same name and version.
-    pub(super) fn rivals(&self, work: &Work) -> bool {
-        self.fate.jobs.iter().any(|other| other.name == work.name && other.variant != work.variant)
+    /// Whether another job that publishes fits this description.
+    pub(super) fn another(&self, job: &JobId, fits: impl Fn(&Work) -> bool) -> bool {
+        self.jobs().iter().any(|(work, id)| id != job && !work.options.dry_run && fits(work))
     }
 
     pub(super) fn witness(&self) -> Witness<'_> {
+        let seen = self.traffic.seen();
+        let agree = self.fate.clocks.iter().all(|off| *off == 0);
         Witness {
-            seen: self.traffic.seen(),
+            allowed: model::allowed(self, &seen),
+            seen,
             pipeline: &self.pipeline,
             s3: &self.s3,
             journal: JOURNAL.to_owned(),
             artifactory: &self.artifactory,
             secrets: self.kept_secret(),
-            logs: Vec::new(),
+            logs: vec![self.log.text()],
+            wall: agree.then_some(Wall { millis: BEGINNING * 1_000, since: self.start, travel: Duration::ZERO }),
+            invocations: lock(&self.ran).clone(),
         }
     }
 
     fn kept_secret(&self) -> Vec<String> {
         let sessions = self.vault.sessions().into_iter().flat_map(|it| [it.secret_access_key, it.session_token]);
         let own = [PASSWORD, NEW_PASSWORD, FUNCTION_SECRET_ACCESS_KEY].map(str::to_owned);
-        self.artifactory.token_values().into_iter().chain(sessions).chain(own).collect()
+        let basic = [PASSWORD, NEW_PASSWORD].map(|password| invariants::basic(USER, password));
+        self.artifactory.token_values().into_iter().chain(sessions).chain(own).chain(basic).collect()
     }
 
-    pub(super) fn tell(&self, witness: &Witness, verdict: Verdict) -> Told {
-        let troubles = self.troubles();
+    pub(super) fn tell(&self, witness: &Witness, verdict: Verdict, always: bool) -> Told {
+        let lease = *lock(&self.last_lease);
         let last = self.jobs().iter().filter_map(|(_, job)| witness.answers(job).map(|seen| seen.at).max()).max();
-        let ticks = match (troubles.lease, last) {
+        let ticks = match (lease, last) {
             (Some(lease), Some(last)) => {
                 let waited = last.saturating_duration_since(lease);
                 u32::try_from(waited.as_millis().div_ceil(PERIOD.as_millis())).unwrap_or(u32::MAX)
             }
             _ => 0,
         };
-        let story = if verdict.is_err() { self.story() } else { String::new() };
-        Told { requests: self.traffic.total(), deaths: troubles.deaths, ticks, story, verdict }
+        let story = if always || verdict.is_err() { self.story(witness) } else { String::new() };
+        let covered = cover::covered(self, witness);
+        Told { requests: self.traffic.total(), deaths: self.deaths(), ticks, covered, story, verdict }
     }
 
-    fn story(&self) -> String {
+    fn story(&self, witness: &Witness) -> String {
         let mut lines = vec![(self.start, format!("{:#?}", self.fate))];
         lines.extend(lock(&self.notes).iter().cloned());
-        lines.extend(self.traffic.seen().into_iter().map(|seen| {
+        lines.extend(witness.seen.iter().map(|seen| {
             let process = seen.request.header(process::PROCESS);
             let status = seen.status.map_or_else(|| "not handled".to_owned(), |status| status.to_string());
             (seen.at, format!("  {process:>2} {} {} -> {status}", seen.service, weather::name(&seen.request)))
         }));
         lines.sort_by_key(|(at, _)| *at);
         let line = |(at, text): (Instant, String)| format!("{:>8} {text}\n", (at - self.start).as_millis());
-        lines.into_iter().map(line).collect()
+        let mut story: String = lines.into_iter().map(line).collect();
+        // What is not the same in every run.
+        for token in self.artifactory.token_values() {
+            story = story.replace(&token, "[token]");
+        }
+        story.replace(&self.artifactory.platform_url(), "http://artifactory")
     }
 
     /// Takes the world apart: the traffic holds what holds it.
@@ -296,6 +400,37 @@ impl World {
             self.pipeline.forgive(&job);
         }
     }
+}
+
+fn input(number: usize) -> String {
+    format!("web/BuildOutpu/{number:07x}")
+}
+
+fn output(number: usize) -> String {
+    format!("web/Report/{number:07x}")
+}
+
+fn user(fate: &Fate, password: &str) -> User {
+    User::new(USER, password).may(REPOSITORY, &fate.may).may(VIRTUAL, &fate.may)
+}
+
+/// What a stray is, as text.
+fn text_of(stray: Stray) -> String {
+    match stray {
+        Stray::Note => "somebody's notes".to_owned(),
+        Stray::Damaged => "{ \"format\": 1,".to_owned(),
+        Stray::Foreign => serde_json::json!({
+            "format": 1, "job": "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa", "owner": "another", "account": "999999999999",
+            "region": "us-east-1", "action_type": { "category": "Deploy", "provider": "Artifactory", "version": "1" },
+            "nonce": "1", "acknowledgement": "confirmed", "attempt": 1, "lease_until": 1,
+            "external_execution_id": "RUN", "plan": null, "done": 0,
+        })
+        .to_string(),
+    }
+}
+
+fn token(token: &str) -> String {
+    serde_json::json!({ "access_token": token }).to_string()
 }
 
 fn secret(password: &str) -> String {

@@ -1,0 +1,95 @@
+//! What the seeds have brought about: a simulation in which the interesting things do not happen shows nothing.
+
+use hyper::Method;
+
+use super::PROCESS;
+use super::draw::{Ending, Existing};
+use super::world::World;
+use crate::stack::artifactory;
+use crate::stack::http::Seen;
+use crate::stack::invariants::{self, How, Turn, Witness};
+use crate::stack::pipeline::JobResult;
+use crate::stack::{pipeline, s3};
+
+/// What is counted, each once a seed.
+pub(crate) const COVERED: [&str; 21] = [
+    "deaths",
+    "ran into the deadline",
+    "take-overs",
+    "hand-overs",
+    "lost claims (412)",
+    "claims lost in hand",
+    "conflicts (409)",
+    "refused acknowledgements",
+    "refused answers",
+    "expired credentials",
+    "doubled events",
+    "faults",
+    "tokens refused (401)",
+    "succeeded",
+    "failed",
+    "same content there",
+    "other content there",
+    "overwriting possible",
+    "abandoned or forgotten",
+    "seized",
+    "strays",
+];
+
+/// How often each came about.
+pub(crate) type Covered = [usize; COVERED.len()];
+
+/// Which of them this seed has brought about.
+pub(super) fn covered(world: &World, witness: &Witness) -> Covered {
+    let seen = |of: &dyn Fn(&Seen) -> bool| witness.seen.iter().any(of);
+    let claims = |seen: &Seen| seen.service == s3::SERVICE && seen.request.path.contains("/jobs/");
+    let pipeline = |seen: &Seen, what: &str| {
+        seen.service == pipeline::SERVICE && seen.request.header("x-amz-target").contains(what)
+    };
+    let ended = |how: &How| witness.invocations.iter().any(|ran| ran.how == *how);
+    let turns = invariants::turns(witness);
+    let taken_over = turns.iter().enumerate().any(|(at, turn)| {
+        let before = turns[..at].iter().rev().find(|before| before.key == turn.key).and_then(|it| it.held.as_ref());
+        turn.held.as_ref().zip(before).is_some_and(|(held, before)| held.owner != before.owner)
+    });
+    let jobs = world.jobs();
+    let waited: Vec<_> = jobs.iter().filter(|(work, _)| work.ending == Ending::Ordinary).collect();
+    let results: Vec<_> = waited.iter().map(|(_, job)| world.pipeline.result(job)).collect();
+    [
+        ended(&How::Killed),
+        ended(&How::RanOut),
+        taken_over,
+        turns.iter().any(|turn| turn.held.as_ref().is_some_and(|held| held.lease_until == 0)),
+        seen(&|seen| claims(seen) && seen.status == Some(412)),
+        seen(&|seen| claims(seen) && seen.status == Some(412) && lost_in_hand(witness, &turns, seen)),
+        seen(&|seen| claims(seen) && seen.told.is_some_and(|(status, _)| status == 409)),
+        seen(&|seen| pipeline(seen, "AcknowledgeJob") && seen.status == Some(400)),
+        seen(&|seen| pipeline(seen, "PutJob") && seen.status == Some(400)),
+        seen(&|seen| seen.service == s3::SERVICE && seen.request.method == Method::GET && seen.status == Some(400)),
+        jobs.iter().any(|(work, _)| work.events.len() > 1),
+        seen(&|seen| seen.fault.is_some()),
+        seen(&|seen| seen.service == artifactory::SERVICE && seen.status == Some(401)),
+        results.iter().any(|result| matches!(result, JobResult::Succeeded { .. })),
+        results.iter().any(|result| matches!(result, JobResult::Failed { .. })),
+        jobs.iter().any(|(work, _)| work.existing == Existing::Same),
+        jobs.iter().any(|(work, _)| work.existing == Existing::Other),
+        world.fate.artifactory.npm_republish == artifactory::Republish::Replaces,
+        waited.len() < jobs.len(),
+        jobs.iter().any(|(work, _)| work.seized),
+        !world.fate.strays.is_empty(),
+    ]
+    .map(usize::from)
+}
+
+/// Whether a failed write is of one that had the claim before and believed to have it still.
+fn lost_in_hand(witness: &Witness, turns: &[Turn], failed: &Seen) -> bool {
+    let process = failed.request.header(PROCESS);
+    let began = witness.invocations.iter().filter(|ran| ran.process == process).map(|ran| ran.began.order);
+    let began = began.filter(|began| *began < failed.order).max().unwrap_or(0);
+    let own = |turn: &&Turn| {
+        (began..failed.order).contains(&turn.handled.order)
+            && failed.request.path.ends_with(&turn.key)
+            && turn.held.as_ref().is_some_and(|held| held.process == process)
+    };
+    failed.request.method == Method::PUT && turns.iter().any(|turn| own(&turn))
+}
