@@ -306,6 +306,7 @@ fn files_have_the_meaning_of_npm_12_where_the_option_says_so() {
         (r#","files":["dist/**"]"#, &["dist/[id].js", "dist/(g)/a.js", "dist/b.js"][..]),
         (r#","files":["dist/**/*"]"#, &["dist/[id].js", "dist/(g)/a.js", "dist/b.js"]),
         (r#","files":["a.js/**","{b,c}/**"]"#, &["a.js", "b/[x].js", "c", "d.js"]),
+        (r#","files":["*.js/**","[e]/**"]"#, &["a.js", "b.js/[x].ts", "e", "f"]),
         (r#","files":["/Lib/**"]"#, &["Lib/a.js", "lib/b.js", "x/Lib/c.js"]),
         (r#","files":["lib","!lib/x/**"]"#, &["lib/a.js", "lib/x/[b].js", "lib/x/y/c.js"]),
         (r#","files":["**/x/**"]"#, &["a/x/[b].js", "x/y/c.js", "x.js"]),

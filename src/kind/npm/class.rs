@@ -91,6 +91,11 @@ impl Class {
         self.members.is_empty()
     }
 
+    /// Whether only one letter can fit.
+    pub(super) fn is_letter(&self) -> bool {
+        !self.negated && matches!(self.members.as_slice(), [Member::Range(from, to)] if from == to)
+    }
+
     /// Whether the letter is in the set.
     pub(super) fn accepts(&self, letter: char, case: Case) -> bool {
         let member = |letter: char| {

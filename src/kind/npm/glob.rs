@@ -80,11 +80,16 @@ impl Glob {
         self.alternatives.iter().any(|alternative| alternative.matches(view, extent))
     }
 
-    /// Whether the pattern ends in `**` and the path is what that stands below: expanded on a disk, it finds that too.
-    pub(super) fn stands_below(&self, path: &str, case: Case) -> bool {
+    /// Whether the pattern ends in `**` and the path is what that stands below: expanded on a disk, it finds that too,
+    /// a folder always, a file where it is named outright.
+    pub(super) fn stands_below(&self, path: &str, is_folder: bool, case: Case) -> bool {
         let names: Vec<Vec<char>> = path.split('/').map(|name| letters(name, case)).collect();
         let view = View { leading: false, names: &names, trailing: true };
-        let deep = |alternative: &&Alternative| matches!(alternative.parts.as_slice(), [_, .., Part::Globstar]);
+        let literal = |part: &Part| matches!(part, Part::Segment(segment) if segment.is_literal());
+        let deep = |alternative: &&Alternative| match alternative.parts.as_slice() {
+            [before @ .., Part::Globstar] => !before.is_empty() && (is_folder || before.iter().all(literal)),
+            _ => false,
+        };
         self.alternatives.iter().filter(deep).any(|alternative| alternative.matches(view, Extent::Whole))
     }
 
@@ -233,9 +238,14 @@ mod tests {
             [("a/**", "a a/b", "b"), ("{a,b}/**", "a b", "c"), ("a/**/b", "", "a"), ("a/*/**", "a/b a/b/c", "a")]
         {
             let glob = Glob::new(pattern, Case::Exact).unwrap();
-            let found = |path: &str| glob.stands_below(path, Case::Exact);
+            let found = |path: &str| glob.stands_below(path, true, Case::Exact);
             assert!(yes.split(' ').filter(|path| !path.is_empty()).all(found), "{pattern}");
             assert!(!no.split(' ').any(found), "{pattern}");
+        }
+        for (pattern, path, expected) in [("a.js/**", "a.js", true), ("*.js/**", "a.js", false), ("x/**/**", "x", true)]
+        {
+            let glob = Glob::new(pattern, Case::Exact).unwrap();
+            assert_eq!(glob.stands_below(path, false, Case::Exact), expected, "{pattern}");
         }
     }
 

@@ -170,20 +170,20 @@ fn twelve(folder: &Folder, listed: &[String]) -> Result<Named, PackageError> {
         let pattern = pattern.split('/').filter(|name| *name != ".").collect::<Vec<_>>().join("/");
         let glob = Glob::new(&format!("/{pattern}"), Case::Exact)
             .map_err(|TooManyError| too_much(&folder.outer("package.json"), &pattern))?;
-        let found = |path: &str| {
+        let found = |path: &str, is_folder: bool| {
             let path = format!("/{path}");
-            glob.matches_path(&path, Case::Exact) || glob.stands_below(&path, Case::Exact)
+            glob.matches_path(&path, Case::Exact) || glob.stands_below(&path, is_folder, Case::Exact)
         };
         let sign = if brings_back { "!" } else { "" };
         let mut paths = Paths::default();
         // A name with signs of a pattern is read as a pattern once it is found.
         let mut odd = Vec::new();
-        for path in folders.iter().filter(|path| found(path)) {
+        for path in folders.iter().filter(|path| found(path, true)) {
             if !paths.add(path, true) {
                 odd.extend([format!("{sign}/{path}"), format!("{sign}/{path}/**")]);
             }
         }
-        for path in files.iter().filter(|path| found(path)) {
+        for path in files.iter().filter(|path| found(path, false)) {
             if !paths.add(path, false) {
                 odd.push(format!("{sign}/{path}"));
             }

@@ -100,6 +100,19 @@ impl Segment {
         Ok(Self { case, form })
     }
 
+    /// Whether the segment stands for a single name.
+    pub(super) fn is_literal(&self) -> bool {
+        match &self.form {
+            Form::Empty => true,
+            Form::Plain(tokens) => tokens.iter().all(|token| match token {
+                Token::Letter(_) => true,
+                Token::Class(class) => class.is_letter(),
+                Token::Any | Token::Star | Token::Never => false,
+            }),
+            Form::Anything | Form::Extended(..) => false,
+        }
+    }
+
     /// Whether the segment has no text: what is before a leading and behind a trailing slash.
     pub(super) fn is_empty(&self) -> bool {
         matches!(self.form, Form::Empty)
