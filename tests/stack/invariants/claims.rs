@@ -233,9 +233,10 @@ pub(crate) fn i5_every_invocation_ends_in_time(witness: &Witness) -> Verdict {
     }
 }
 
-/// I5: a tick that nothing disturbs does not break.
+/// I5: a tick that nothing disturbs, and that has time enough, does not break.
 pub(crate) fn i5_no_tick_breaks_for_nothing(witness: &Witness) -> Verdict {
-    let broken = witness.invocations.iter().filter(|ran| matches!(ran.how, How::Broken(_)));
+    let broken =
+        witness.invocations.iter().filter(|ran| ran.right && matches!(ran.how, How::Broken(_)) && ran.had_room());
     match broken.into_iter().find(|ran| !ran.is_disturbed(witness)) {
         None => Ok(()),
         Some(ran) => Err(format!("I5: an invocation of {} broke for nothing: {:?}", ran.process, ran.how)),
