@@ -202,6 +202,8 @@ pub struct Progress {
     pub published: Vec<Coordinates>,
     /// Packages that are not.
     pub unpublished: Vec<Coordinates>,
+    /// Packages of which that is not known, because they were sent and could not be seen afterwards.
+    pub doubtful: Vec<Coordinates>,
     /// Whether more may be published than that: by an earlier attempt, which nobody has looked after.
     pub uncertain: bool,
 }
@@ -209,15 +211,24 @@ pub struct Progress {
 impl Progress {
     /// Notes what a look at all of the plan's files has found.
     pub fn found(&mut self, plan: &Plan, found: &[Found]) {
-        self.uncertain = false;
+        let mut all = true;
         let mut found = found.iter();
         for package in plan.packages() {
             // Every step's finding is taken, whatever the one before it was.
             let missing = found.by_ref().take(package.steps.len()).filter(|found| !found.is_there());
             if missing.count() == 0 {
                 self.is_published(&package.of);
+            } else {
+                all = false;
             }
         }
+        // What an earlier attempt stored a moment ago is not seen at once everywhere.
+        self.uncertain &= !all;
+    }
+
+    /// Notes that a package was sent and nobody knows what became of it.
+    pub fn is_doubtful(&mut self, package: &Coordinates) {
+        self.doubtful.push(package.clone());
     }
 
     /// Notes that all of a package is in the repository.
@@ -283,18 +294,22 @@ impl Failure {
 
     /// What is and what is not in the repository now, in words.
     fn published(&self, progress: &Progress) -> String {
-        let doubtful = match self {
-            Self::Registry { of: Some(of), source } if source.may_have_stored() => Some(of),
-            _ => None,
-        };
         let done: Vec<&Coordinates> = progress.published.iter().collect();
-        let left: Vec<&Coordinates> = progress.unpublished.iter().filter(|of| Some(*of) != doubtful).collect();
+        let mut doubtful: Vec<&Coordinates> = progress.doubtful.iter().collect();
+        if let Self::Registry { of: Some(of), source } = self
+            && source.may_have_stored()
+            && !done.contains(&of)
+            && !doubtful.contains(&of)
+        {
+            doubtful.push(of);
+        }
+        let left: Vec<&Coordinates> = progress.unpublished.iter().filter(|of| !doubtful.contains(of)).collect();
         let mut sentences = Vec::new();
         if !done.is_empty() {
             sentences.push(format!("Published all the same: {}.", shown(&done)));
         }
-        if let Some(of) = doubtful {
-            sentences.push(format!("May be stored nevertheless: {of}."));
+        if !doubtful.is_empty() {
+            sentences.push(format!("May be stored nevertheless: {}.", shown(&doubtful)));
         }
         sentences.push(match (progress.uncertain, sentences.is_empty(), left.is_empty()) {
             (true, _, true) => "An earlier attempt may have published something: see the repository.".to_owned(),

@@ -70,7 +70,18 @@ enum Ended {
     Published(PublishedPackage),
     /// It was not begun, because another had failed.
     Left,
-    Stopped(Stop),
+    Stopped(Stop, Came),
+}
+
+/// How far a package came before it was stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Came {
+    /// None of it was sent.
+    Nowhere,
+    /// Something was.
+    Sent,
+    /// All of it is stored.
+    Stored,
 }
 
 impl Publishing<'_> {
@@ -93,9 +104,11 @@ impl Publishing<'_> {
         let sending: Vec<_> = todos.into_iter().enumerate().map(|(at, todo)| self.package(at, todo, shared)).collect();
         let mut sending = stream::iter(sending).buffered(MOST);
         let (mut done, mut counts) = (0, counts.into_iter());
+        let mut names = self.plan.packages().iter().map(|package| &package.of);
         let mut packages = Vec::new();
         let mut failed = None;
         while let Some(ended) = sending.next().await {
+            let of = names.next();
             done += counts.next().unwrap_or_default();
             match ended {
                 Ended::Published(package) => {
@@ -108,7 +121,14 @@ impl Publishing<'_> {
                     packages.push(package);
                 }
                 Ended::Left => {}
-                Ended::Stopped(stop) => {
+                Ended::Stopped(stop, came) => {
+                    let doubt =
+                        !matches!(&stop, Stop::Failed(Failure::Registry { source, .. }) if !source.leaves_doubt());
+                    match (came, of) {
+                        (Came::Stored, Some(of)) => progress.is_published(of),
+                        (Came::Sent, Some(of)) if doubt => progress.is_doubtful(of),
+                        _ => {}
+                    }
                     failed.get_or_insert(stop);
                 }
             }
@@ -139,7 +159,7 @@ impl Publishing<'_> {
             other.wait().await;
         }
         let ended = Box::pin(self.in_a_lane(todo, shared)).await;
-        if matches!(ended, Ended::Stopped(_)) {
+        if matches!(ended, Ended::Stopped(..)) {
             shared.stopped.store(true, Ordering::Relaxed);
         }
         if let Some(own) = shared.ended.get(at) {
@@ -155,22 +175,28 @@ impl Publishing<'_> {
             return Ended::Left;
         }
         let before = self.registry.stats().retries;
-        let ended = Box::pin(self.send(todo, shared)).await.map_or_else(Ended::Stopped, Ended::Published);
+        let mut came = Came::Nowhere;
+        let sent = Box::pin(self.send(todo, shared, &mut came)).await;
+        let ended = sent.map_or_else(|stop| Ended::Stopped(stop, came), Ended::Published);
         lane.leave(if self.registry.stats().retries > before { Traffic::Heavy } else { Traffic::Smooth });
         ended
     }
 
     /// Sends a package, file by file, and sees to its tags.
-    async fn send(&self, todo: Todo<'_>, shared: &Shared) -> Result<PublishedPackage, Stop> {
+    async fn send(&self, todo: Todo<'_>, shared: &Shared, came: &mut Came) -> Result<PublishedPackage, Stop> {
         let Todo { package, first, steps, .. } = todo;
         let mut files = Vec::new();
         for (at, (step, (found, whose))) in package.steps.iter().zip(steps).enumerate() {
             shared.reached.fetch_max(first + at + 1, Ordering::Relaxed);
+            if !found.is_there() && self.action.mode == Mode::Publish {
+                *came = Came::Sent;
+            }
             let (state, digests) = self.step(package, step, first + at, found, whose).await?;
             files.push(PublishedFile { path: step.file.path.clone(), digests, state });
         }
         let remark = match self.action.mode {
             Mode::Publish => {
+                *came = Came::Stored;
                 let tagged = tags::see_to(package, &files, self.registry, self.deadline).await;
                 tagged.map_err(|error| Stop::registry(error, Some(package)))?
             }

@@ -253,19 +253,25 @@ impl Journal {
         let name = stray.strip_prefix(PREFIX).unwrap_or(stray);
         // Of two objects of one name the second is told apart by its bytes.
         let names = [format!("{QUARANTINE}{name}"), format!("{QUARANTINE}{name}.{}", etag.trim_matches('"'))];
+        let mut kept = Err(AwsError::unusable("PutObject", "its copy could not be written"));
         for key in names {
-            match self.objects.put(&key, body.clone(), None, deadline).await {
-                Ok(_) => break,
+            kept = self.objects.put(&key, body.clone(), None, deadline).await.map(drop);
+            if let Err(error) = &kept
+                && error.meaning == Meaning::Condition
+            {
                 // Another worker may have moved the very same object a moment ago: one copy is enough.
-                Err(error) if error.meaning == Meaning::Condition => {
-                    let there = self.objects.fetch(&key, MAX_STRAY, deadline).await?;
-                    if there.is_some_and(|there| there.body.as_ref() == Some(&body)) {
-                        break;
-                    }
+                let there = self.objects.fetch(&key, MAX_STRAY, deadline).await?;
+                if there.is_some_and(|there| there.body.as_ref() == Some(&body)) {
+                    kept = Ok(());
                 }
-                Err(error) => return Err(error),
+            }
+            match &kept {
+                Err(error) if error.meaning == Meaning::Condition => {}
+                _ => break,
             }
         }
+        // Without a copy of it nothing is removed.
+        kept?;
         match self.objects.remove(stray, &etag, deadline).await {
             Err(error) if error.meaning == Meaning::NotFound => Ok(()),
             outcome => outcome,

@@ -285,6 +285,20 @@ impl RegistryError {
         }
     }
 
+    /// Whether a file that was being sent may be in the repository: what refused the request itself did not store it.
+    pub fn leaves_doubt(&self) -> bool {
+        match self {
+            Self::Unauthorized(at)
+            | Self::Forbidden(at)
+            | Self::NotFound(at)
+            | Self::Rejected(at)
+            | Self::Redirected(at)
+            | Self::Unintelligible { at, .. } => at.purpose != Purpose::Send,
+            Self::Unavailable { .. } | Self::NotStored { .. } | Self::NotTagged { .. } | Self::OutOfTime { .. } => true,
+            Self::Conflict { .. } | Self::Unsendable { .. } | Self::Body(_) | Self::Client(_) => false,
+        }
+    }
+
     /// Whether the file may be in the repository all the same.
     pub fn may_have_stored(&self) -> bool {
         match self {

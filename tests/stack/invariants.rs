@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use hyper::Method;
 
 use super::artifactory::{self, Artifactory, StoredFile};
-use super::http::{Request, Seen};
+use super::http::{Fault, Request, Seen};
 use super::pipeline::{self, CodePipeline, JobId, JobResult};
 use super::planned::{Planned, tarball};
 use super::s3::{self, S3};
@@ -245,13 +245,19 @@ pub(crate) fn i3_nothing_that_existed_is_changed(witness: &Witness, before: &[St
 /// I3: for a version that was there no publication is as much as sent, whatever a server would make of it.
 pub(crate) fn i3_nothing_that_existed_is_sent(witness: &Witness, before: &[StoredFile]) -> Verdict {
     let before: BTreeSet<&str> = before.iter().map(|file| file.path.as_str()).collect();
+    // Where a drawn refusal hid the only place that tells of it, nobody could know.
+    let hidden = |name: &str| {
+        let denied = |seen: &Seen| matches!(seen.fault, Some(Fault::Answer { status: 401 | 403, .. }));
+        let listing = format!("/api/npm/{REPOSITORY}/{name}");
+        witness.seen.iter().any(|seen| denied(seen) && seen.request.path.ends_with(&listing))
+    };
     let sent = |seen: &&Seen| seen.service == artifactory::SERVICE && seen.request.method == Method::PUT;
     for Seen { request, .. } in witness.seen.iter().filter(sent) {
         let document = request.json();
         let name = document["name"].as_str().unwrap_or_default();
         for (version, _) in document["versions"].as_object().into_iter().flatten() {
             let path = tarball(name, version);
-            if before.contains(path.as_str()) {
+            if before.contains(path.as_str()) && !hidden(name) {
                 return Err(format!("I3: {path} was there, and was sent all the same"));
             }
         }

@@ -81,6 +81,8 @@ pub(crate) struct Held {
     pub(crate) owner: Value,
     pub(crate) lease_until: u64,
     external_execution_id: Value,
+    /// That of the failure which may have been told already, and which whoever goes on repeats.
+    of_what_was_told: Value,
 }
 
 /// A claim was written or, where `held` is `None`, removed.
@@ -109,6 +111,7 @@ fn turn(Seen { service, request, status, handled, .. }: &Seen, root: &str) -> Op
                 owner: record["owner"].take(),
                 lease_until: record["lease_until"].as_u64().unwrap_or(0),
                 external_execution_id: record["external_execution_id"].take(),
+                of_what_was_told: record["told"]["external_execution_id"].take(),
             })
         }
         (&Method::DELETE, Some(204)) => None,
@@ -153,7 +156,8 @@ pub(crate) fn i1_only_the_owner_answers(witness: &Witness) -> Verdict {
             return Err(format!("I1: {what} for {job} by process {process}; the claim is of {}", held.process));
         }
         let told = [&body["executionDetails"], &body["failureDetails"]].map(|it| &it["externalExecutionId"]);
-        if !told.contains(&&held.external_execution_id) {
+        let repeats = !held.of_what_was_told.is_null() && told[1] == &held.of_what_was_told;
+        if !told.contains(&&held.external_execution_id) && !repeats {
             return Err(format!("I1: {what} for {job} by {told:?}; the claim is of {}", held.external_execution_id));
         }
         if let Some(wall) = &witness.wall
