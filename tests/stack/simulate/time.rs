@@ -46,6 +46,8 @@ pub(crate) fn run<F: Future>(movement: Arc<AtomicU64>, whole: F) -> F::Output {
     let runtime = Builder::new_current_thread()
         .enable_all()
         .start_paused(true)
+        // Of two plans that are made side by side, which is done first must not depend on the machine.
+        .max_blocking_threads(1)
         .on_thread_park(move || hook.before_jump(movement.load(Ordering::Relaxed)))
         .build()
         .expect("a runtime can be built");
