@@ -1,4 +1,5 @@
-//! Peak memory against the artifact's size: one package of files that do not compress, in a new process each.
+//! Peak memory against the artifact's size: one package of files that do not compress, in a new process each. And against
+//! the number of its entries: as many as may be, whose paths and comments fill the directory.
 
 use std::fs::File;
 use std::io::{BufWriter, Seek as _, Write as _};
@@ -6,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use fastrand::Rng;
-use zip::write::SimpleFileOptions;
+use zip::write::{FullFileOptions, SimpleFileOptions};
 use zip::{CompressionMethod, ZipWriter};
 
 use crate::plot::{self, Point};
@@ -26,47 +27,112 @@ const MIB: usize = 1 << 20;
 /// By then a process that has asked for work does nothing any more.
 const IDLE: Duration = Duration::from_millis(300);
 
+/// How many entries an artifact may have, and how many bytes of the directory each may take on average.
+const ENTRIES: usize = 100_000;
+const HEADER: usize = (32 << 20) / ENTRIES;
+/// Length of a long path.
+const PATH: usize = 200;
+
+/// Where the many entries are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// What a build leaves beside the package.
+    Beside,
+    /// In the package.
+    Inside,
+}
+
+/// What was measured of one artifact.
+struct Run {
+    idle: f64,
+    /// Of a process that was killed nobody knows it.
+    peak: Option<f64>,
+    outcome: Result<f64, String>,
+}
+
+impl Run {
+    /// How much more than the idle process it took.
+    fn above(&self) -> Option<f64> {
+        self.peak.map(|peak| peak - self.idle)
+    }
+}
+
 /// Runs the theme, and draws it.
 pub(crate) async fn run(function: &Path) -> Table {
     let head = ["artifact", "files", "idle MiB", "peak MiB", "above idle MiB", "seconds", "result"];
-    let mut table = Table::new("Peak memory against the artifact's size", head);
+    let mut table = Table::new("Peak memory against the artifact's size and the number of its entries", head);
     let mut points = Vec::new();
     for size in SIZES {
         eprintln!("bench: artifact of {size} MiB");
-        let registry = Registry::start().await;
-        let stack = Stack::start(function).await;
-        stack.set("ARTIFACTORY_URL", registry.platform_url());
-        let scene = Scene::of(stack).await;
-        tokio::time::sleep(IDLE).await;
-        let process = scene.process().await;
-        let idle = process::resident(process).expect("the function waits for work");
-        let key = scene.key();
-        scene.stack.s3.put_file(ARTIFACTS, &key, artifact(size));
-        let outcome = scene.ours_to(&key, registry.platform_url()).await;
-        // Of a process that was killed nobody knows it.
-        let peak = process::peak(process);
-        let above = peak.map(|peak| peak - idle);
-        let shown = |memory: Option<f64>| memory.map_or("–".to_owned(), |memory| format!("{memory:.1}"));
-        let seconds = outcome.as_ref().map_or("–".to_owned(), |job| format!("{:.1}", job.wall));
-        let result = outcome.as_ref().map_or_else(|why| format!("FAILED: {why}"), |_| "published".to_owned());
-        table.row([
-            format!("{size} MiB"),
-            format!("{}", size.div_ceil(FILE)),
-            format!("{idle:.1}"),
-            shown(peak),
-            shown(above),
-            seconds,
-            result,
-        ]);
-        points.push(Point { size, above, published: outcome.is_ok() });
-        if outcome.is_err() {
-            scene.stack.abandon();
-        }
+        let run = publish(function, || artifact(size)).await;
+        points.push(Point { size, above: run.above(), published: run.outcome.is_ok() });
+        row(&mut table, format!("{size} MiB"), format!("{}", size.div_ceil(FILE)), &run);
+    }
+    for (place, files) in [(Place::Beside, 2), (Place::Inside, ENTRIES - 1)] {
+        eprintln!("bench: artifact of {ENTRIES} entries, {place:?}");
+        let run = publish(function, || crowd(place)).await;
+        row(&mut table, format!("{ENTRIES} entries"), files.to_string(), &run);
     }
     plot::draw(&Path::new(env!("CARGO_MANIFEST_DIR")).join(DRAWING), &points);
     table.note("one run each, in a process that has had no job before; peak and idle as Linux counts resident memory");
+    table.note(format!(
+        "\"files\" are the package's; the paths of many entries have {PATH} bytes, and with their comments \
+        fill a directory of 32 MiB"
+    ));
     table.note(format!("the bound is {} MiB above idle; the curve is in {DRAWING}", plot::BOUND));
     table
+}
+
+fn row(table: &mut Table, artifact: String, files: String, run: &Run) {
+    let shown = |memory: Option<f64>| memory.map_or("–".to_owned(), |memory| format!("{memory:.1}"));
+    let seconds = run.outcome.as_ref().map_or("–".to_owned(), |seconds| format!("{seconds:.1}"));
+    let result = run.outcome.as_ref().map_or_else(|why| format!("FAILED: {why}"), |_| "published".to_owned());
+    table.row([artifact, files, format!("{:.1}", run.idle), shown(run.peak), shown(run.above()), seconds, result]);
+}
+
+/// Publishes an artifact by a process that has had no job before.
+async fn publish(function: &Path, artifact: impl FnOnce() -> File) -> Run {
+    let registry = Registry::start().await;
+    let stack = Stack::start(function).await;
+    stack.set("ARTIFACTORY_URL", registry.platform_url());
+    let scene = Scene::of(stack).await;
+    tokio::time::sleep(IDLE).await;
+    let process = scene.process().await;
+    let idle = process::resident(process).expect("the function waits for work");
+    let key = scene.key();
+    scene.stack.s3.put_file(ARTIFACTS, &key, artifact());
+    let outcome = scene.ours_to(&key, registry.platform_url()).await.map(|job| job.wall);
+    let peak = process::peak(process);
+    if outcome.is_err() {
+        scene.stack.abandon();
+    }
+    Run { idle, peak, outcome }
+}
+
+/// A zip of so many entries as there may be, two of which are files of the package, or all.
+fn crowd(place: Place) -> File {
+    let file = tempfile::tempfile().expect("a temporary file can be made");
+    let mut zip = ZipWriter::new(BufWriter::with_capacity(MIB, file));
+    let room = "there is room for the artifact";
+    let options = FullFileOptions::default().compression_method(CompressionMethod::Stored).unix_permissions(0o644);
+    zip.start_file("package.json", options.clone()).expect(room);
+    zip.write_all(b"{\"name\":\"bench-crowd\",\"version\":\"1.0.0\"}").expect(room);
+    zip.start_file("index.js", options.clone()).expect(room);
+    zip.write_all(b"module.exports = 1;\n").expect(room);
+    let comment = "c".repeat(HEADER - 46 - PATH);
+    let folder = if place == Place::Beside { "node_modules" } else { "lib" };
+    for number in 2..ENTRIES {
+        let begin = format!("{folder}/{:02}/{:02}/", number % 89, number % 97);
+        let end = format!("/module-{number}.js");
+        let middle = "a-folder-with-a-long-name/".repeat(PATH / 26 + 1);
+        let (middle, _) = middle.split_at(PATH - begin.len() - end.len());
+        let path = format!("{begin}{}{end}", middle.trim_end_matches('/'));
+        zip.start_file(path, options.clone().with_file_comment(comment.as_str())).expect(room);
+        zip.write_all(b"1;\n").expect(room);
+    }
+    let mut file = zip.finish().expect(room).into_inner().expect(room);
+    file.rewind().expect(room);
+    file
 }
 
 /// A zip of this size in a file that has no name.

@@ -13,20 +13,35 @@ const WASTE: u64 = 1 << 20;
 /// Longest header before an entry's bytes (APPNOTE 4.3.7: 30 bytes, name, extra field) and descriptor behind them.
 const LONGEST_FRAME: u64 = 30 + 2 * 65_535 + 24;
 
+/// Shortest header before an entry's bytes.
+const SHORTEST_FRAME: u64 = 30;
+
 /// Where the entries of a zip begin, in order, and where the last one ends.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Bounds(Vec<u64>);
 
 impl Bounds {
-    /// The bounds of all entries before the directory.
-    pub(super) fn of(records: &[Record], directory: u64) -> Self {
-        let headers = records.iter().filter_map(|record| match record.place {
-            Place::Zip { header, .. } => Some(header),
-            Place::Whole => None,
-        });
-        let mut bounds: Vec<u64> = headers.chain([directory]).collect();
-        bounds.sort_unstable();
-        Self(bounds)
+    /// The bounds of all entries before the directory; else one that lies over another, or over the directory.
+    pub(super) fn of(records: &[Record], directory: u64) -> Result<Self, &Record> {
+        let mut places: Vec<(u64, u64, &Record)> = Vec::with_capacity(records.len());
+        for record in records {
+            if let Place::Zip { header, stored, .. } = record.place {
+                places.push((header, header.saturating_add(SHORTEST_FRAME).saturating_add(stored), record));
+            }
+        }
+        places.sort_unstable_by_key(|(header, ..)| *header);
+        let mut bounds: Vec<u64> = Vec::with_capacity(places.len() + 1);
+        bounds.extend(places.iter().map(|(header, ..)| *header).chain([directory]));
+        let over = places.iter().zip(bounds.iter().skip(1)).find(|((_, end, _), next)| end > *next);
+        match over {
+            Some(((.., record), _)) => Err(record),
+            None => Ok(Self(bounds)),
+        }
+    }
+
+    /// Where the entry that begins at `header` ends at the latest.
+    pub(super) fn end(&self, header: u64) -> u64 {
+        self.0.get(self.0.partition_point(|bound| *bound <= header)).copied().unwrap_or(u64::MAX)
     }
 
     /// The parts to fetch for these entries, in order, none touching another.
@@ -40,8 +55,7 @@ impl Bounds {
             Place::Whole => 0..record.size,
             Place::Zip { header, stored, .. } => {
                 let most = header.saturating_add(stored).saturating_add(LONGEST_FRAME);
-                let next = self.0.partition_point(|bound| *bound <= header);
-                header..self.0.get(next).copied().unwrap_or(most).min(most)
+                header..self.end(header).min(most)
             }
         }
     }

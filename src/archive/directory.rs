@@ -1,13 +1,14 @@
-//! The directory of a zip: listed once, from its end, under limits; of each entry only what a plan needs is kept.
+//! The directory of a zip: listed once, from its end, under limits; of each entry only what a plan needs is kept, and
+//! the paths of all of them lie in one piece of memory.
 
-use std::io::{BufReader, Read};
+use std::io::{self, BufReader, Read as _};
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use zip::CompressionMethod;
-use zip::read::Config;
-use zip::unstable::read::ZipIterable;
-
+use super::bounds::Bounds;
+use super::ending::{self, Ending};
+use super::header::{HEADER, Header, damaged};
 use super::source::{Cursor, ReadAt};
 use super::{ArchiveError, EntryKind, MAX_DIRECTORY, MAX_ENTRIES};
 
@@ -32,9 +33,10 @@ pub(super) enum Method {
 /// What is kept of an entry.
 #[derive(Debug)]
 pub(super) struct Record {
-    pub(super) path: Box<str>,
+    /// Where its path begins among all of them, and how long it is.
+    path: (u32, u32),
     pub(super) kind: EntryKind,
-    pub(super) mode: Option<u32>,
+    pub(super) mode: Option<u16>,
     pub(super) size: u64,
     pub(super) place: Place,
     pub(super) counted: AtomicBool,
@@ -43,77 +45,146 @@ pub(super) struct Record {
 /// What a directory says.
 #[derive(Debug)]
 pub(super) struct Directory {
+    paths: String,
     /// In the order of the paths' bytes.
-    pub(super) records: Vec<Record>,
-    /// Where the directory begins, and with it the entries' bytes end.
-    pub(super) start: u64,
+    records: Vec<Record>,
+    bounds: Bounds,
 }
 
-/// Lists a zip.
-pub(super) fn list(source: &Arc<dyn ReadAt>) -> Result<Directory, ArchiveError> {
-    let broken = |error: zip::result::ZipError| ArchiveError::NotAZip(format!("its directory is damaged ({error})"));
-    let reader = BufReader::with_capacity(64 << 10, Cursor::new(Arc::clone(source), 0));
-    let mut zip = ZipIterable::try_new(reader, Config::default()).map_err(broken)?;
-    if zip.len() > MAX_ENTRIES {
-        return Err(ArchiveError::TooMany(format!("{} entries, the limit is {MAX_ENTRIES}", zip.len())));
+impl Directory {
+    /// The one of an artifact that is itself its only entry.
+    pub(super) fn alone(path: &str, size: u64) -> Self {
+        let mut directory = Self { paths: String::new(), records: Vec::new(), bounds: Bounds::default() };
+        directory.add(path, EntryKind::File, None, size, Place::Whole);
+        directory
     }
-    let mut records = Vec::with_capacity(zip.len());
-    let mut directory = 0..0;
-    for entry in zip.files().map_err(broken)? {
-        let entry = entry.map_err(broken)?;
-        let start = entry.central_header_start();
-        directory = if records.is_empty() { start } else { directory.start }..start;
-        if directory.end - directory.start > MAX_DIRECTORY {
-            return Err(too_long());
-        }
-        let raw = entry.name().map_err(broken)?;
-        let path = safe_path(&raw)?;
-        let kind = match () {
-            () if entry.is_symlink() => EntryKind::Symlink,
-            () if entry.is_dir() => EntryKind::Directory,
-            () => EntryKind::File,
+
+    /// Lists the zip called `name`.
+    pub(super) fn list(source: &Arc<dyn ReadAt>, name: &str) -> Result<Self, ArchiveError> {
+        let failed = |error: io::Error| match error.kind() {
+            io::ErrorKind::InvalidData => broken(&error.to_string()),
+            io::ErrorKind::UnexpectedEof => broken("it ends within an entry's header"),
+            _ => ArchiveError::Read { entry: name.to_owned(), source: error },
         };
-        let method = match entry.compression() {
-            _ if entry.encrypted() => Method::Encrypted,
-            CompressionMethod::Stored => Method::Stored,
-            CompressionMethod::Deflated => Method::Deflated,
-            _ => Method::Other,
-        };
-        let place =
-            Place::Zip { header: entry.header_start(), stored: entry.compressed_size(), method, crc32: entry.crc32() };
-        let mode = entry.unix_mode().map(|mode| mode & 0o7777);
-        records.push(Record { path, kind, mode, size: entry.size(), place, counted: AtomicBool::new(false) });
-    }
-    if !records.is_empty() {
-        let end = directory.end.saturating_add(header_length(source, directory.end)?);
-        if end.saturating_sub(directory.start) > MAX_DIRECTORY {
-            return Err(too_long());
+        let ending = ending::of(source).map_err(failed)?.map_err(broken)?;
+        let Ending { directory: place, entries, before } = ending;
+        let count = usize::try_from(entries).ok().filter(|count| *count <= MAX_ENTRIES);
+        let count = count.ok_or_else(|| too_many(&format!("{entries} entries, the limit is {MAX_ENTRIES}")))?;
+        let length = place.end - place.start;
+        let names = entries.checked_mul(HEADER).and_then(|fixed| length.checked_sub(fixed));
+        let names = names.ok_or_else(|| broken("it has more entries than it has room for"))?;
+        let most = Some(length).filter(|length| *length <= MAX_DIRECTORY).and_then(|_| usize::try_from(names).ok());
+        let most = most.ok_or_else(|| too_many(&format!("a directory of more than {MAX_DIRECTORY} bytes")))?;
+        source.expect(std::slice::from_ref(&place));
+        let mut reader = BufReader::with_capacity(64 << 10, Cursor::new(Arc::clone(source), place.start)).take(length);
+        // What is never written of it takes no memory.
+        let paths = String::with_capacity(most);
+        let mut directory = Self { paths, records: Vec::with_capacity(count), bounds: Bounds::default() };
+        for _ in 0..count {
+            let Header { name, kind, mode, method, crc32, stored, size, offset } =
+                Header::read(&mut reader).map_err(failed)?;
+            let path = safe_path(&name)?;
+            let header = offset.checked_add(before).ok_or_else(|| failed(damaged("an entry is nowhere")))?;
+            // The artifact's own root, as some tools record it ("./").
+            if !path.is_empty() {
+                directory.add(&path, kind, mode, size, Place::Zip { header, stored, method, crc32 });
+            }
         }
+        if reader.limit() > 0 {
+            return Err(broken("it is longer than its entries"));
+        }
+        // Names of another code grow when they are written in UTF-8.
+        if directory.paths.len() as u64 > MAX_DIRECTORY {
+            return Err(too_many(&format!("paths of more than {MAX_DIRECTORY} bytes")));
+        }
+        let Self { paths, records, .. } = &mut directory;
+        records.sort_unstable_by(|one, other| text(paths, one).cmp(text(paths, other)));
+        directory.refuse_ambiguous()?;
+        let bounds = Bounds::of(&directory.records, place.start);
+        directory.bounds = bounds.map_err(|record| ArchiveError::Name {
+            entry: directory.path(record).to_owned(),
+            problem: "overlaps another entry or the zip's directory",
+        })?;
+        Ok(directory)
     }
-    // The artifact's own root, as some tools record it ("./").
-    records.retain(|record| !record.path.is_empty());
-    records.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-    refuse_ambiguous(&records)?;
-    Ok(Directory { records, start: directory.start })
+
+    fn add(&mut self, path: &str, kind: EntryKind, mode: Option<u16>, size: u64, place: Place) {
+        // There are never so many bytes of paths.
+        let [begin, length] = [self.paths.len(), path.len()].map(|bytes| u32::try_from(bytes).unwrap_or(u32::MAX));
+        self.paths.push_str(path);
+        self.records.push(Record { path: (begin, length), kind, mode, size, place, counted: AtomicBool::new(false) });
+    }
+
+    /// How many entries there are.
+    pub(super) fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// The entry at this place in the order of the paths.
+    #[expect(clippy::indexing_slicing, reason = "an Entry is made only by its archive, whose records never change")]
+    pub(super) fn record(&self, index: usize) -> &Record {
+        &self.records[index]
+    }
+
+    /// The path of one of its records.
+    pub(super) fn path(&self, record: &Record) -> &str {
+        text(&self.paths, record)
+    }
+
+    /// Where the entry at exactly this path is.
+    pub(super) fn find(&self, path: &str) -> Option<usize> {
+        self.records.binary_search_by(|record| self.path(record).cmp(path)).ok()
+    }
+
+    /// Where the entries are whose paths begin like this.
+    pub(super) fn beginning(&self, begin: &str) -> Range<usize> {
+        let first = self.records.partition_point(|record| self.path(record) < begin);
+        let rest = self.records.get(first..).unwrap_or_default();
+        first..first + rest.partition_point(|record| self.path(record).starts_with(begin))
+    }
+
+    /// Where entries lie in the zip.
+    pub(super) fn bounds(&self) -> &Bounds {
+        &self.bounds
+    }
+
+    /// Refuses a path that is there twice, also as a file and as a folder of others.
+    fn refuse_ambiguous(&self) -> Result<(), ArchiveError> {
+        // Those before a path with which it begins: they come before it in the order of their bytes, and between them
+        // and it comes nothing that does not begin like them.
+        let mut begins: Vec<&Record> = Vec::new();
+        for record in &self.records {
+            let path = self.path(record);
+            while begins.pop_if(|begin| !path.starts_with(self.path(begin))).is_some() {}
+            for begin in &begins {
+                let problem = match path.as_bytes().get(self.path(begin).len()) {
+                    None => "is in the artifact twice",
+                    Some(b'/') if begin.kind != EntryKind::Directory => "is both a file and a folder",
+                    Some(_) => continue,
+                };
+                return Err(ArchiveError::Name { entry: self.path(begin).to_owned(), problem });
+            }
+            begins.push(record);
+        }
+        Ok(())
+    }
 }
 
-fn too_long() -> ArchiveError {
-    ArchiveError::TooMany(format!("a directory of more than {MAX_DIRECTORY} bytes"))
+fn text<'p>(paths: &'p str, record: &Record) -> &'p str {
+    let (begin, length) = record.path;
+    paths.get(begin as usize..).and_then(|from| from.get(..length as usize)).unwrap_or_default()
 }
 
-/// How long the directory's header at `start` is (APPNOTE 4.3.12: 46 fixed bytes, then name, extra field, comment).
-fn header_length(source: &Arc<dyn ReadAt>, start: u64) -> Result<u64, ArchiveError> {
-    let mut fixed = [0; 46];
-    let read = Cursor::new(Arc::clone(source), start).read_exact(&mut fixed);
-    read.map_err(|source| ArchiveError::NotAZip(format!("its directory is damaged ({source})")))?;
-    let length = |at: usize| {
-        fixed.get(at..at + 2).map_or(0, |bytes| bytes.iter().rev().fold(0, |sum, byte| sum << 8 | u64::from(*byte)))
-    };
-    Ok(46 + length(28) + length(30) + length(32))
+fn broken(problem: &str) -> ArchiveError {
+    ArchiveError::NotAZip(format!("its directory is damaged ({problem})"))
+}
+
+fn too_many(what: &str) -> ArchiveError {
+    ArchiveError::TooMany(what.to_owned())
 }
 
 /// The entry's path without `./` and a trailing slash, or what is unsafe about it.
-fn safe_path(raw: &str) -> Result<Box<str>, ArchiveError> {
+fn safe_path(raw: &str) -> Result<String, ArchiveError> {
     let refuse = |problem| Err(ArchiveError::Name { entry: raw.to_owned(), problem });
     if raw.contains('\0') {
         return refuse("has a NUL in its name");
@@ -130,27 +201,5 @@ fn safe_path(raw: &str) -> Result<Box<str>, ArchiveError> {
     if raw.split('/').any(|segment| segment == "..") {
         return refuse("leads out of the artifact ('..')");
     }
-    let plain = raw.split('/').filter(|segment| !matches!(*segment, "" | ".")).collect::<Vec<_>>().join("/");
-    Ok(plain.into())
-}
-
-/// Refuses a path that is there twice, also as a file and as a folder of others.
-fn refuse_ambiguous(records: &[Record]) -> Result<(), ArchiveError> {
-    for pair in records.windows(2) {
-        if let [a, b] = pair
-            && a.path == b.path
-        {
-            return Err(ArchiveError::Name { entry: a.path.to_string(), problem: "is in the artifact twice" });
-        }
-    }
-    for record in records {
-        for (at, _) in record.path.match_indices('/') {
-            let parent = record.path.get(..at).unwrap_or_default();
-            let found = records.binary_search_by(|other| (*other.path).cmp(parent)).ok().and_then(|at| records.get(at));
-            if found.is_some_and(|parent| parent.kind != EntryKind::Directory) {
-                return Err(ArchiveError::Name { entry: parent.to_owned(), problem: "is both a file and a folder" });
-            }
-        }
-    }
-    Ok(())
+    Ok(raw.split('/').filter(|segment| !matches!(*segment, "" | ".")).collect::<Vec<_>>().join("/"))
 }

@@ -1,7 +1,7 @@
 //! One entry of an archive: what it is called, what it is, and its bytes.
 
 use std::fmt;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Read};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -19,14 +19,13 @@ pub struct Entry {
 }
 
 impl Entry {
-    #[expect(clippy::indexing_slicing, reason = "an Entry is made only by its archive, whose records never change")]
     fn record(&self) -> &Record {
-        &self.archive.0.records[self.index]
+        self.archive.0.directory.record(self.index)
     }
 
     /// Path inside the artifact: relative, `/` between segments, no trailing slash.
     pub fn path(&self) -> &str {
-        &self.record().path
+        self.archive.0.directory.path(self.record())
     }
 
     /// What the entry is.
@@ -36,7 +35,7 @@ impl Entry {
 
     /// Unix permission bits (`0o7777`), where the zip records them.
     pub fn mode(&self) -> Option<u32> {
-        self.record().mode
+        self.record().mode.map(u32::from)
     }
 
     /// Declared inflated size in bytes; a stream of any other length is an error.
@@ -63,10 +62,11 @@ impl Entry {
         let (bytes, crc32): (Box<dyn Read + Send>, _) = match record.place {
             Place::Whole => (Box::new(Cursor::new(source, 0)), None),
             Place::Zip { header, stored, method, crc32 } => {
-                let unsupported =
-                    |problem: String| ArchiveError::Unsupported { entry: record.path.to_string(), problem };
-                let raw = local_data(&source, header)
-                    .map_err(|source| ArchiveError::Read { entry: record.path.to_string(), source })?
+                let entry = || self.path().to_owned();
+                let unsupported = |problem: String| ArchiveError::Unsupported { entry: entry(), problem };
+                let end = self.archive.0.directory.bounds().end(header);
+                let raw = local_data(&source, header, stored, end)
+                    .map_err(|source| ArchiveError::Read { entry: entry(), source })?
                     .take(stored);
                 let reader: Box<dyn Read + Send> = match method {
                     Method::Stored => Box::new(raw),
@@ -113,6 +113,9 @@ impl Read for EntryReader {
         if buffer.is_empty() {
             return Ok(0);
         }
+        // One byte more than there may be tells as well as any number that there are more.
+        let most = usize::try_from(self.left.saturating_add(1)).unwrap_or(usize::MAX).min(buffer.len());
+        let buffer = buffer.get_mut(..most).unwrap_or_default();
         let count = self.bytes.read(buffer)?;
         if count == 0 {
             return match self.crc32 {
@@ -139,15 +142,18 @@ impl fmt::Debug for EntryReader {
 }
 
 /// Where the data behind a local header begins (APPNOTE 4.3.7: 30 fixed bytes, then name and extra field,
-/// whose lengths may differ from those in the directory).
-fn local_data(source: &Arc<dyn ReadAt>, header: u64) -> io::Result<Cursor> {
-    let mut cursor = Cursor::new(Arc::clone(source), header);
+/// whose lengths may differ from those in the directory). It must not reach beyond `most`.
+fn local_data(source: &Arc<dyn ReadAt>, header: u64, stored: u64, most: u64) -> io::Result<Cursor> {
+    let wrong = |problem| io::Error::new(io::ErrorKind::InvalidData, problem);
     let mut fixed = [0; 30];
-    cursor.read_exact(&mut fixed)?;
+    Cursor::new(Arc::clone(source), header).read_exact(&mut fixed)?;
     let [b'P', b'K', 3, 4, .., n0, n1, e0, e1] = fixed else {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "there is no local header where the directory says"));
+        return Err(wrong("there is no local header where the directory says"));
     };
-    let skip = i64::from(u16::from_le_bytes([n0, n1])) + i64::from(u16::from_le_bytes([e0, e1]));
-    cursor.seek(SeekFrom::Current(skip))?;
-    Ok(cursor)
+    let lengths = [[n0, n1], [e0, e1]].map(|length| u64::from(u16::from_le_bytes(length)));
+    let begin = lengths.iter().fold(header.saturating_add(30), |sum, length| sum.saturating_add(*length));
+    if begin.saturating_add(stored) > most {
+        return Err(wrong("its bytes reach into another entry or into the zip's directory"));
+    }
+    Ok(Cursor::new(Arc::clone(source), begin))
 }

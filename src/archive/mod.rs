@@ -3,9 +3,12 @@
 
 mod bounds;
 mod directory;
+mod ending;
 mod entry;
 mod extents;
+mod fields;
 pub mod gzip;
+mod header;
 pub mod likeness;
 mod magic;
 pub mod mirror;
@@ -18,13 +21,12 @@ mod tests;
 
 use std::fmt;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use thiserror::Error;
 
-use bounds::Bounds;
-use directory::{Directory, Place, Record};
+use directory::Directory;
 pub use entry::{Entry, EntryReader};
 use magic::Magic;
 pub use selection::Selection;
@@ -103,10 +105,7 @@ pub enum EntryKind {
 struct Inner {
     name: String,
     source: Arc<dyn ReadAt>,
-    records: Vec<Record>,
-    /// Where the entries' bytes end.
-    start: u64,
-    extents: OnceLock<Bounds>,
+    directory: Directory,
     inflated: AtomicU64,
 }
 
@@ -119,28 +118,22 @@ impl Archive {
     /// gzip is a package by itself and becomes the single entry `alone`.
     pub fn open(source: Arc<dyn ReadAt>, name: &str, alone: &str) -> Result<Self, ArchiveError> {
         let unreadable = |source| ArchiveError::Read { entry: name.to_owned(), source };
-        let Directory { records, start } = match magic::of(&source).map_err(unreadable)? {
-            Magic::Zip => directory::list(&source)?,
-            Magic::Gzip => {
-                let (kind, size, place) = (EntryKind::File, source.size(), Place::Whole);
-                let counted = AtomicBool::new(false);
-                let whole = Record { path: alone.into(), kind, mode: None, size, place, counted };
-                Directory { records: vec![whole], start: size }
-            }
+        let directory = match magic::of(&source).map_err(unreadable)? {
+            Magic::Zip => Directory::list(&source, name)?,
+            Magic::Gzip => Directory::alone(alone, source.size()),
             Magic::Other(begins) => {
                 return Err(ArchiveError::NotAZip(format!("{} bytes that begin with {begins}", source.size())));
             }
         };
-        let extents = OnceLock::new();
-        let inner = Inner { name: name.to_owned(), source, records, start, extents, inflated: AtomicU64::new(0) };
+        let inner = Inner { name: name.to_owned(), source, directory, inflated: AtomicU64::new(0) };
         Ok(Self(Arc::new(inner)))
     }
 
     /// Says that these entries will be read soon, so that their bytes can be on their way before.
     pub fn expect<'e>(&self, entries: impl IntoIterator<Item = &'e Entry>) {
-        let bounds = self.0.extents.get_or_init(|| Bounds::of(&self.0.records, self.0.start));
-        let places = entries.into_iter().filter_map(|entry| self.0.records.get(entry.index));
-        self.0.source.expect(&bounds.ranges(places));
+        let directory = &self.0.directory;
+        let records = entries.into_iter().map(|entry| directory.record(entry.index));
+        self.0.source.expect(&directory.bounds().ranges(records));
     }
 
     /// The artifact's name in the pipeline.
@@ -150,37 +143,34 @@ impl Archive {
 
     /// All entries, in the order of their paths' bytes.
     pub fn entries(&self) -> impl DoubleEndedIterator<Item = Entry> + '_ {
-        (0..self.0.records.len()).map(|index| Entry { archive: self.clone(), index })
+        (0..self.len()).map(|index| Entry { archive: self.clone(), index })
     }
 
     /// All entries below a folder, in the order of their paths' bytes. The empty path is the artifact's root.
     pub fn below(&self, folder: &str) -> impl DoubleEndedIterator<Item = Entry> + '_ {
         let begin = if folder.is_empty() { String::new() } else { format!("{folder}/") };
-        let first = self.0.records.partition_point(|record| *record.path < *begin);
-        let rest = self.0.records.get(first..).unwrap_or_default();
-        let count = rest.partition_point(|record| record.path.starts_with(&begin));
-        (first..first + count).map(|index| Entry { archive: self.clone(), index })
+        self.0.directory.beginning(&begin).map(|index| Entry { archive: self.clone(), index })
     }
 
     /// How many entries there are.
     pub fn len(&self) -> usize {
-        self.0.records.len()
+        self.0.directory.len()
     }
 
     /// Whether there is no entry at all.
     pub fn is_empty(&self) -> bool {
-        self.0.records.is_empty()
+        self.len() == 0
     }
 
     /// The entry at exactly this path (no leading or trailing slash).
     pub fn find(&self, path: &str) -> Option<Entry> {
-        let index = self.0.records.binary_search_by(|record| (*record.path).cmp(path)).ok()?;
+        let index = self.0.directory.find(path)?;
         Some(Entry { archive: self.clone(), index })
     }
 }
 
 impl fmt::Debug for Archive {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({} entries)", self.0.name, self.0.records.len())
+        write!(f, "{} ({} entries)", self.0.name, self.0.directory.len())
     }
 }

@@ -116,6 +116,18 @@ impl ReadAt for Leashed {
     }
 }
 
+/// Fills the buffer from `offset` on, as far as there are bytes, and returns how many.
+pub(super) fn fill(source: &Arc<dyn ReadAt>, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut got = 0;
+    while let Some(rest) = buffer.get_mut(got..).filter(|rest| !rest.is_empty()) {
+        match source.read_at(offset.saturating_add(got as u64), rest)? {
+            0 => break,
+            count => got += count,
+        }
+    }
+    Ok(got)
+}
+
 /// A reading position in a [`ReadAt`]; many cursors may share one.
 #[derive(Debug, Clone)]
 pub struct Cursor {
@@ -152,8 +164,36 @@ impl Seek for Cursor {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use std::sync::atomic::AtomicU64;
+
     use super::*;
+
+    /// Counts what is read of it.
+    #[derive(Debug)]
+    pub(crate) struct Counted(Memory, AtomicU64);
+
+    impl Counted {
+        pub(crate) fn new(bytes: Vec<u8>) -> Self {
+            Self(Memory(bytes.into()), AtomicU64::new(0))
+        }
+
+        pub(crate) fn read(&self) -> u64 {
+            self.1.load(Ordering::Relaxed)
+        }
+    }
+
+    impl ReadAt for Counted {
+        fn size(&self) -> u64 {
+            self.0.size()
+        }
+
+        fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+            let count = self.0.read_at(offset, buffer)?;
+            self.1.fetch_add(count as u64, Ordering::Relaxed);
+            Ok(count)
+        }
+    }
 
     #[test]
     fn a_cursor_reads_and_seeks_like_a_file() {

@@ -233,4 +233,35 @@ mod tests {
             assert!(parse(huge).unwrap_err().contains("8 GiB"), "{huge:?}");
         }
     }
+
+    fn empty_files(count: usize) -> Vec<u8> {
+        let mut header = tar::Header::new_ustar();
+        header.set_path("package/a").unwrap();
+        header.set_size(0);
+        header.set_cksum();
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        (0..count).for_each(|_| std::io::Write::write_all(&mut gzip, header.as_bytes()).unwrap());
+        gzip.finish().unwrap()
+    }
+
+    #[test]
+    fn entries_are_limited() {
+        for (count, passes) in [(MAX_ENTRIES - 1, true), (MAX_ENTRIES, true), (MAX_ENTRIES + 1, false)] {
+            let mut seen = 0;
+            let walked = walk(&empty_files(count)[..], u64::MAX, |_, _| {
+                seen += 1;
+                Ok(())
+            });
+            assert_eq!((walked.is_ok(), seen), (passes, count.min(MAX_ENTRIES)));
+        }
+    }
+
+    #[test]
+    fn what_is_inflated_is_limited() {
+        let gzipped = empty_files(7);
+        for (more, passes) in [(-1, false), (0, true), (1, true)] {
+            let most = (7 * 512_u64).checked_add_signed(more).unwrap();
+            assert_eq!(walk(&gzipped[..], most, |_, _| Ok(())).is_ok(), passes, "{more}");
+        }
+    }
 }

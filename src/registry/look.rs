@@ -215,13 +215,15 @@ fn hidden(refused: &RegistryError) -> Option<Found> {
 
 /// One finding out of two. Storage knows the file itself; a listing may lag, or list under another path.
 fn weigh(storage: Side, listing: Option<Side>, ours: &Digests) -> Found {
+    // A storage API that is closed answers 404 too: where there is a listing, it is for the listing to say that there is
+    // nothing.
+    let mut absent = matches!((&storage, &listing), (Side::Found(Found::Absent), None));
+    absent |= matches!(listing, Some(Side::Found(Found::Absent)));
     let sides = [Some(storage), listing];
-    let mut absent = false;
     let mut undigested = false;
     for side in sides.into_iter().flatten() {
         match side {
             Side::Found(found @ (Found::Same(_) | Found::Other { .. })) => return found,
-            Side::Found(Found::Absent) => absent = true,
             Side::Found(_) => {}
             Side::Undigested => undigested = true,
         }
@@ -363,7 +365,8 @@ mod tests {
             (found(other()), Some(found(same())), other()),
             (found(Found::Absent), Some(found(same())), same()),
             (found(Found::Unknown), Some(found(other())), other()),
-            (found(Found::Absent), Some(found(Found::Unknown)), Found::Absent),
+            (found(Found::Absent), Some(found(Found::Unknown)), Found::Unknown),
+            (found(Found::Absent), None, Found::Absent),
             (found(Found::Unknown), Some(found(Found::Absent)), Found::Absent),
             (found(Found::Unknown), Some(found(Found::Unknown)), Found::Unknown),
             (found(Found::Unknown), None, Found::Unknown),

@@ -14,6 +14,9 @@ mod crash;
 mod credentials;
 mod cuts;
 mod documents;
+mod fuzz;
+#[path = "../fuzz/mod.rs"]
+mod fuzzed;
 mod jobs;
 mod journal;
 mod load;

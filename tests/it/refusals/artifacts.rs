@@ -121,7 +121,7 @@ async fn an_archive_that_is_cut_short() {
     let cut = whole[..whole.len() - 30].to_vec();
     insta::assert_snapshot!(refusal(cut).await, @r"
     JobFailed
-    The input artifact BuildOutput is not a zip: its directory is damaged (invalid Zip archive: Could not find EOCD).
+    The input artifact BuildOutput is not a zip: its directory is damaged (its end is missing).
     Target: npm-local at http://artifactory, with the secret codepipeline-artifactory/default.
     Nothing was published.
     What to do: Change what the build hands over, then release the change again.
