@@ -235,7 +235,7 @@ async fn a_job_that_three_workers_died_on_is_not_tried_again() {
     JobFailed
     3 attempts at this job came to no end: a worker died, or its time ran out and nothing more was done.
     Target: npm-local at http://artifactory, with the secret codepipeline-artifactory/default.
-    Nothing was published; not published: left@1.0.0.
+    Not published, unless by an earlier attempt: left@1.0.0.
     What to do: Look into the log of the runs; if the function ran out of memory or time, raise them, then retry the stage.
     Log: request id RUN.
     ");
