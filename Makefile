@@ -103,6 +103,21 @@ crash-matrix: ## kill the function at every request of every scenario; of the pa
 	cargo build --locked --quiet --profile simulate --bin $(NAME) --example crash_matrix
 	cargo run --locked --quiet --profile simulate --example crash_matrix -- "$(TARGET)/simulate/$(NAME)" $(or $(STEP),1) $(SCENARIO)
 
+SECONDS ?= 60
+
+.PHONY: fuzz
+fuzz: ## zips, ready packages, manifests, patterns: each SECONDS of inputs that nobody meant well; needs nightly Rust
+	@if ! cargo +nightly --version >/dev/null 2>&1; then \
+		echo "There is no nightly Rust here (rustup toolchain install nightly), so these are only the inputs of make test:"; \
+		cargo test --locked --test it fuzz::; \
+	else $(MAKE) --no-print-directory $(TOOLS)/cargo/bin/cargo-fuzz && for target in zip tgz manifest patterns; do \
+		PATH="$(CURDIR)/$(TOOLS)/cargo/bin:$$PATH" cargo +nightly fuzz run --sanitizer none $$target -- \
+			-max_total_time=$(SECONDS) -max_len=65536 -timeout=10 -rss_limit_mb=512 -print_final_stats=1 || exit 1; \
+	done; fi
+
+$(TOOLS)/cargo/bin/cargo-fuzz:
+	cargo install --locked --quiet cargo-fuzz@0.13.2 --root $(TOOLS)/cargo --target-dir $(TOOLS)/cargo-target
+
 SEEDS ?= 0..1000
 
 .PHONY: simulate

@@ -22,6 +22,8 @@ pub(crate) fn manifest(bytes: &[u8]) {
         // Nested a level deeper than this reader goes.
         return;
     };
-    let own = members.get("name").and_then(Value::as_str).map(str::trim);
+    // JavaScript takes a byte order mark for white space.
+    let blank = |character: char| character.is_whitespace() || character == '\u{feff}';
+    let own = members.get("name").and_then(Value::as_str).map(|name| name.trim_matches(blank));
     assert!(plans.iter().all(|plan| Some(plan.of.name.as_str()) == own || plan.of.name == "one"));
 }

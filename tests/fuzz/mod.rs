@@ -1,7 +1,7 @@
 //! What holds of all that others may put into an artifact: a function for each kind of input, which takes any bytes and
 //! panics where something does not hold. `tests/it/fuzz.rs` calls them with some thousands of inputs, `fuzz/` for as
 //! long as one likes.
-#![allow(dead_code, reason = "each of the binaries that share it uses a part of it")]
+#![allow(dead_code, unused_imports, reason = "each of the binaries that share it uses a part of it")]
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,

@@ -67,6 +67,9 @@ pub(super) fn files(tgz: &[u8]) -> std::io::Result<Vec<(String, Vec<u8>)>> {
         if kind.is_pax_local_extensions() || kind.is_gnu_longname() {
             return Err(std::io::Error::other("this reader does not know it for an extended header; npm does"));
         }
+        if kind.is_pax_global_extensions() {
+            return Err(std::io::Error::other("this reader gives it what an extended header says of the next file"));
+        }
         if (kind.is_file() || kind.is_contiguous()) && !path.ends_with('/') {
             files.push((path, content));
         }
