@@ -33,15 +33,15 @@ async fn main() -> ExitCode {
 /// Makes everything that jobs need, and warms what can be warmed.
 async fn worker(settings: Settings) -> Result<Worker, Error> {
     let trust = Trust::system();
-    // While everything else is made, and while the first request for work is under way.
-    let reading = trust.clone();
-    drop(tokio::task::spawn_blocking(move || reading.read()));
     let aws = aws::configuration(trust.clone()).await;
     let secrets = Secrets::new(&aws);
     let trust = match secrets.certificates(settings.ca_certificates.as_ref()).await? {
         Some(pem) => Trust::with_added(pem.as_bytes())?,
         None => trust,
     };
+    // As soon as the first request for work is under way: reading them takes longer than all the rest.
+    let reading = trust.clone();
+    drop(tokio::task::spawn_blocking(move || reading.read()));
     let http = Http::new(trust);
     let pipeline = CodePipeline::new(&aws);
     Ok(Worker::new(Services { settings, aws, pipeline, secrets, http, turns: Turns::default() }))

@@ -72,18 +72,19 @@ impl Worker {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true);
-        let spawned = Instant::now();
-        let mut child = command.spawn().unwrap_or_else(|error| panic!("{} cannot start: {error}", binary.display()));
-        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let process = Process(Arc::new(Inner {
-            child: Mutex::new(Some(child)),
-            spawned,
+            child: Mutex::default(),
+            spawned: Instant::now(),
             first_next: Mutex::default(),
             lines: Mutex::default(),
             closed: AtomicBool::new(false),
             changed: Notify::new(),
         }));
+        // Known before it runs: it may ask for work sooner than this thread goes on.
         shared.state().environments[number].process = Some(process.clone());
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{} cannot start: {error}", binary.display()));
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        *process.child() = Some(child);
 
         let (out, err) = (process.clone(), process.clone());
         let (watched, monitor) = (process.clone(), Arc::clone(&shared));
