@@ -91,6 +91,10 @@ bench: $(BASELINE)/requirements.txt ## measurements in one run, each against som
 	"$(TARGET)/simulate/examples/bench" "$(TARGET)/release/$(NAME)" "$$(scripts/hello_lambda.sh "$(TARGET)")" \
 		$(BASELINE)/bin/python $(THEME)
 
+.PHONY: bench-inner
+bench-inner: ## packing, digesting, base64, the zip's directory, npm's file list: each by itself
+	cargo bench --locked --bench inner
+
 # The Python of the baseline. The list is copied last, so that an interrupted installation starts anew.
 $(BASELINE)/requirements.txt: examples/bench/requirements.txt
 	rm -rf $(BASELINE)

@@ -117,7 +117,7 @@ impl HttpBody for Stream {
 /// Reads all segments and emits them in chunks, until `emit` says that nobody wants more. A chunk goes out only
 /// when more follows or all of the body was read and found sound, so that a file whose checksum turns out wrong
 /// at its end is never sent completely.
-fn pump(body: &step::Body, path: &str, emit: impl FnMut(Bytes) -> bool) -> Result<(), ArchiveError> {
+pub fn pump(body: &step::Body, path: &str, emit: impl FnMut(Bytes) -> bool) -> Result<(), ArchiveError> {
     let mut chunks = Chunks { pending: BytesMut::with_capacity(CHUNK), emit, wanted: true };
     for segment in &body.0 {
         match segment {

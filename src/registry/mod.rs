@@ -2,7 +2,7 @@
 //! plan describes, and sees that it arrived.
 
 mod auth;
-mod body;
+pub mod body;
 mod budget;
 mod compare;
 mod error;
