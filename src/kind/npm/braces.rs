@@ -3,6 +3,8 @@
 
 /// Most patterns that one may expand to. A package that needs more is refused rather than searched forever.
 const MAX_EXPANSIONS: usize = 1_000;
+/// Most letters of all of them together.
+const MAX_LETTERS: usize = 64 << 10;
 /// Deepest nesting of braces.
 const MAX_DEPTH: usize = 32;
 
@@ -69,6 +71,9 @@ fn alternatives(mut text: Vec<char>, depth: usize) -> Result<Vec<Vec<char>>, Too
             } else {
                 for piece in pieces {
                     values.extend(alternatives(piece, depth + 1)?);
+                    if values.len() > MAX_EXPANSIONS {
+                        return Err(TooManyError);
+                    }
                 }
             }
             built = combine(&built, before, &values)?;
@@ -183,7 +188,10 @@ fn range(body: &[char]) -> Option<Result<Vec<Vec<char>>, TooManyError>> {
 }
 
 fn combine(built: &[Vec<char>], between: &[char], values: &[Vec<char>]) -> Result<Vec<Vec<char>>, TooManyError> {
-    if built.len().saturating_mul(values.len()) > MAX_EXPANSIONS {
+    let count = built.len().saturating_mul(values.len());
+    let letters = |texts: &[Vec<char>]| texts.iter().map(Vec::len).sum::<usize>();
+    let all = letters(built).saturating_mul(values.len()).saturating_add(letters(values).saturating_mul(built.len()));
+    if count > MAX_EXPANSIONS || all.saturating_add(between.len().saturating_mul(count)) > MAX_LETTERS {
         return Err(TooManyError);
     }
     let mut all = Vec::with_capacity(built.len() * values.len());
@@ -227,5 +235,10 @@ mod tests {
         let deep = format!("{}a,b{}", "{x,".repeat(100), "}".repeat(100));
         assert_eq!(expand(&deep), Err(TooManyError));
         assert_eq!(expand("{1..1000}").unwrap().len(), 1_000);
+        // Not their number alone: all of them are held.
+        let long = |length: usize| format!("{}{{1..1000}}", "x".repeat(length));
+        assert_eq!(expand(&long(62)).unwrap().len(), 1_000);
+        assert_eq!(expand(&long(63)), Err(TooManyError));
+        assert_eq!(expand(&format!("{{{}a}}", "{1..1000},".repeat(2))), Err(TooManyError));
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::super::PackageError;
 use super::braces::TooManyError;
 use super::folder::Folder;
-use super::ignore::{Ask, Level, Rule, includes};
+use super::ignore::{Ask, Level, MAX_LETTERS_IN_FORCE, Rule, includes};
 use super::js;
 use super::lists::{Generation, Lists, rules, too_much};
 use super::manifest::refused;
@@ -138,6 +138,8 @@ struct Walk<'a> {
     /// In a workspace root, a folder with a manifest of its own loses its ignore files.
     workspaces: bool,
     levels: Vec<Level>,
+    /// How many letters the rules of all levels have.
+    letters: usize,
     path: Vec<Vec<char>>,
     found: Vec<Entry>,
 }
@@ -151,6 +153,7 @@ impl<'a> Walk<'a> {
             required,
             workspaces: false,
             levels: Vec::new(),
+            letters: 0,
             path: Vec::new(),
             found: Vec::new(),
         })
@@ -158,7 +161,9 @@ impl<'a> Walk<'a> {
 
     /// Everything that the rules of the root, and those further in, let through.
     fn all(mut self, rules: Vec<Rc<Vec<Rule>>>) -> Result<Vec<Entry>, PackageError> {
-        self.levels.push(Level { rules, included: true });
+        let level = Level { rules, included: true };
+        self.letters = level.letters();
+        self.levels.push(level);
         self.folder(self.folder.entries(), 0)?;
         Ok(self.found)
     }
@@ -208,7 +213,14 @@ impl<'a> Walk<'a> {
         sets.extend(self.ignore_file(inside, inner)?);
         sets.push(rules(self.folder, "package.json", strict.iter().map(String::as_str))?);
         self.levels.push(Level { rules: sets, included });
+        let before = self.letters;
+        self.letters += self.levels.last().map_or(0, Level::letters);
+        if self.letters > MAX_LETTERS_IN_FORCE {
+            let path = self.folder.outer(name);
+            return Err(refused(&path, "lies under too many patterns of ignore files", "write them shorter"));
+        }
         self.folder(inside, inner)?;
+        self.letters = before;
         self.levels.pop();
         Ok(())
     }

@@ -11,6 +11,7 @@ const MAX_PATTERN: usize = 4_096;
 #[derive(Debug, Clone)]
 pub(super) struct Glob {
     alternatives: Vec<Alternative>,
+    letters: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -61,9 +62,14 @@ impl Glob {
         if pattern.len() > MAX_PATTERN {
             return Err(TooManyError);
         }
-        let alternatives =
-            braces::expand(pattern)?.iter().map(|text| Alternative::new(text, case)).collect::<Result<_, _>>()?;
-        Ok(Self { alternatives })
+        let texts = braces::expand(pattern)?;
+        let alternatives = texts.iter().map(|text| Alternative::new(text, case)).collect::<Result<_, _>>()?;
+        Ok(Self { alternatives, letters: texts.iter().map(String::len).sum() })
+    }
+
+    /// How many letters all alternatives have: by that goes what they take of memory and of time.
+    pub(super) fn letters(&self) -> usize {
+        self.letters
     }
 
     /// Whether some alternative is a bare name, or a bare name with a slash.

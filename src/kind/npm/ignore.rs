@@ -9,6 +9,11 @@ use super::js;
 use super::paths::Paths;
 use super::segment::Case;
 
+/// Most letters of the rules of one file or list, all alternatives of each counted.
+const MAX_LETTERS: usize = 256 << 10;
+/// … and of all rules that apply in one folder.
+pub(super) const MAX_LETTERS_IN_FORCE: usize = 512 << 10;
+
 /// One rule: what it is about, and whether it brings back (`!`) or leaves out.
 #[derive(Debug)]
 pub(super) struct Rule {
@@ -46,6 +51,13 @@ pub(super) enum Ask {
     Around,
 }
 
+impl Level {
+    /// How many letters its own rules have, all alternatives counted.
+    pub(super) fn letters(&self) -> usize {
+        self.rules.iter().flat_map(|rules| rules.iter()).map(Rule::letters).sum()
+    }
+}
+
 impl Rule {
     /// The rule of one line, without white space at its ends.
     pub(super) fn new(line: &str) -> Result<Self, TooManyError> {
@@ -62,13 +74,24 @@ impl Rule {
 
     /// The rules of a file or list: a line each, `#` begins a comment.
     pub(super) fn list<'a>(lines: impl IntoIterator<Item = &'a str>) -> Result<Vec<Self>, (String, TooManyError)> {
-        lines
-            .into_iter()
-            .flat_map(|text| text.split('\n'))
-            .map(js::trim)
-            .filter(|line| !line.is_empty() && !line.starts_with('#'))
-            .map(|line| Self::new(line).map_err(|error| (line.to_owned(), error)))
-            .collect()
+        let lines = lines.into_iter().flat_map(|text| text.split('\n')).map(js::trim);
+        let mut left = MAX_LETTERS;
+        let mut rules = Vec::new();
+        for line in lines.filter(|line| !line.is_empty() && !line.starts_with('#')) {
+            let refused = |error| (line.to_owned(), error);
+            let rule = Self::new(line).map_err(refused)?;
+            left = left.checked_sub(rule.letters()).ok_or(TooManyError).map_err(refused)?;
+            rules.push(rule);
+        }
+        Ok(rules)
+    }
+
+    /// How many letters its pattern has, all alternatives counted.
+    pub(super) fn letters(&self) -> usize {
+        match &self.about {
+            About::Pattern(glob, _) => glob.letters(),
+            About::Paths(_) => 0,
+        }
     }
 
     /// Whether the rule is about the path `names`, seen from the rule's folder. `below`: the question came from a

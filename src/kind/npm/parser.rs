@@ -6,6 +6,8 @@ use super::segment::{Case, Form, Node, Token, letters};
 
 /// Longest segment with extended forms; longer ones are refused.
 const MAX_EXTENDED: usize = 512;
+/// Most brackets of a segment that are opened and never closed: for each, the rest of the segment is searched.
+const MAX_UNCLOSED: usize = 32;
 /// How deep extended forms nest before their signs are text.
 const MAX_NESTING: usize = 3;
 
@@ -21,6 +23,8 @@ pub(super) struct Parser<'a> {
     at: usize,
     case: Case,
     extended: bool,
+    /// How many brackets are never closed.
+    unclosed: usize,
 }
 
 /// How a list of items ended.
@@ -34,12 +38,15 @@ enum Ended {
 impl<'a> Parser<'a> {
     /// Begins reading the segment's text.
     pub(super) fn new(characters: &'a [char], case: Case) -> Self {
-        Self { characters, at: 0, case, extended: true }
+        Self { characters, at: 0, case, extended: true, unclosed: 0 }
     }
 
     /// Reads it to its end.
     pub(super) fn form(mut self) -> Result<Form, TooManyError> {
         let (items, _) = self.items(0);
+        if self.unclosed > MAX_UNCLOSED {
+            return Err(TooManyError);
+        }
         let plain: Option<Vec<Token>> = items
             .iter()
             .map(|item| match item {
@@ -108,6 +115,8 @@ impl<'a> Parser<'a> {
                 }
             }
             '?' => items.push(Item::Token(Token::Any)),
+            // Refused in the end.
+            '[' if self.unclosed > MAX_UNCLOSED => self.letter('[', items),
             '[' => match Class::parse(self.characters, self.at) {
                 Some((class, _)) if class.is_void() => {
                     self.at = self.characters.len();
@@ -117,7 +126,10 @@ impl<'a> Parser<'a> {
                     self.at = end;
                     items.push(Item::Token(Token::Class(class)));
                 }
-                None => self.letter('[', items),
+                None => {
+                    self.unclosed += 1;
+                    self.letter('[', items);
+                }
             },
             '\\' => match self.peek() {
                 Some(escaped) => {

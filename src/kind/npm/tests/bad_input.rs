@@ -190,3 +190,43 @@ fn the_generation_of_npm_is_11_or_12() {
         "option npm-files=13 is neither 11 nor 12, the generations of npm whose meaning \"files\" can have"
     );
 }
+
+#[test]
+fn patterns_that_would_take_all_memory_or_time_are_refused_with_their_place() {
+    let ignoring = |path: &str, lines: &str| {
+        let zip = root(r#"{"name":"left","version":"1.0.0"}"#).file(path, lines).file("lib/a.js", "");
+        error(zip, "")
+    };
+    let alternatives = format!("{}{{1..1000}}\n", "x".repeat(4_000));
+    let unclosed = format!("{}{{1..9}}{{0..9}}\n", "[".repeat(700));
+    for (path, lines) in [
+        (".npmignore", alternatives.as_str()),
+        (".npmignore", &unclosed),
+        ("lib/.npmignore", &unclosed),
+        // Each by itself is little.
+        (".npmignore", &"{1..1000}\n".repeat(200)),
+        (".npmignore", &"name\n".repeat(80_000)),
+    ] {
+        let error = ignoring(path, lines);
+        assert!(error.contains(path) && error.contains("stands for too much"), "{error}");
+    }
+    // A file of this size in each of the folders around one.
+    let lines = "name\n".repeat(50_000);
+    let mut zip = root(r#"{"name":"left","version":"1.0.0"}"#);
+    for depth in 0..4 {
+        zip = zip.file(&format!("{}.npmignore", "a/".repeat(depth)), &lines);
+    }
+    let error = error(zip.file("a/a/a/x.js", ""), "");
+    assert!(error.contains("a lies under too many patterns of ignore files"), "{error}");
+}
+
+#[test]
+fn brackets_that_are_never_closed_are_letters_as_long_as_they_are_few() {
+    let zip = |brackets: usize| {
+        let line = "[".repeat(brackets);
+        let name = format!("{line}.js");
+        root(r#"{"name":"left","version":"1.0.0"}"#).file(".npmignore", format!("{line}.js\n")).file(&name, "")
+    };
+    assert_eq!(only(zip(32)).steps.len(), 1);
+    assert!(error(zip(33), "").contains("stands for too much"));
+}
