@@ -2,11 +2,13 @@
 //! the number of its entries: as many as may be, whose paths and comments fill the directory.
 
 use std::fs::File;
-use std::io::{BufWriter, Seek as _, Write as _};
+use std::io::{BufWriter, Seek as _, Write};
 use std::path::Path;
 use std::time::Duration;
 
 use fastrand::Rng;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use zip::write::{FullFileOptions, SimpleFileOptions};
 use zip::{CompressionMethod, ZipWriter};
 
@@ -33,6 +35,8 @@ const HEADER: usize = (32 << 20) / ENTRIES;
 /// Length of a long path.
 const PATH: usize = 200;
 
+const MANIFEST: &[u8] = b"{\"name\":\"bench-crowd\",\"version\":\"1.0.0\"}";
+
 /// Where the many entries are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
@@ -40,6 +44,8 @@ enum Place {
     Beside,
     /// In the package.
     Inside,
+    /// Beside a ready package, which has as many.
+    Around,
 }
 
 /// What was measured of one artifact.
@@ -68,10 +74,15 @@ pub(crate) async fn run(function: &Path) -> Table {
         points.push(Point { size, above: run.above(), published: run.outcome.is_ok() });
         row(&mut table, format!("{size} MiB"), format!("{}", size.div_ceil(FILE)), &run);
     }
-    for (place, files) in [(Place::Beside, 2), (Place::Inside, ENTRIES - 1)] {
+    let crowds = [
+        (Place::Beside, 2, "beside the package"),
+        (Place::Inside, ENTRIES - 1, "in the package"),
+        (Place::Around, ENTRIES - 1, "beside a ready package"),
+    ];
+    for (place, files, told) in crowds {
         eprintln!("bench: artifact of {ENTRIES} entries, {place:?}");
         let run = publish(function, || crowd(place)).await;
-        row(&mut table, format!("{ENTRIES} entries"), files.to_string(), &run);
+        row(&mut table, format!("{ENTRIES} entries {told}"), files.to_string(), &run);
     }
     plot::draw(&Path::new(env!("CARGO_MANIFEST_DIR")).join(DRAWING), &points);
     table.note("one run each, in a process that has had no job before; peak and idle as Linux counts resident memory");
@@ -115,24 +126,49 @@ fn crowd(place: Place) -> File {
     let mut zip = ZipWriter::new(BufWriter::with_capacity(MIB, file));
     let room = "there is room for the artifact";
     let options = FullFileOptions::default().compression_method(CompressionMethod::Stored).unix_permissions(0o644);
-    zip.start_file("package.json", options.clone()).expect(room);
-    zip.write_all(b"{\"name\":\"bench-crowd\",\"version\":\"1.0.0\"}").expect(room);
+    if place == Place::Around {
+        zip.start_file("bench-crowd.tgz", options.clone()).expect(room);
+        ready(&mut zip);
+    } else {
+        zip.start_file("package.json", options.clone()).expect(room);
+        zip.write_all(MANIFEST).expect(room);
+    }
     zip.start_file("index.js", options.clone()).expect(room);
     zip.write_all(b"module.exports = 1;\n").expect(room);
     let comment = "c".repeat(HEADER - 46 - PATH);
-    let folder = if place == Place::Beside { "node_modules" } else { "lib" };
+    let folder = if place == Place::Inside { "lib" } else { "node_modules" };
     for number in 2..ENTRIES {
-        let begin = format!("{folder}/{:02}/{:02}/", number % 89, number % 97);
-        let end = format!("/module-{number}.js");
-        let middle = "a-folder-with-a-long-name/".repeat(PATH / 26 + 1);
-        let (middle, _) = middle.split_at(PATH - begin.len() - end.len());
-        let path = format!("{begin}{}{end}", middle.trim_end_matches('/'));
+        let path = path(folder, number);
         zip.start_file(path, options.clone().with_file_comment(comment.as_str())).expect(room);
         zip.write_all(b"1;\n").expect(room);
     }
     let mut file = zip.finish().expect(room).into_inner().expect(room);
     file.rewind().expect(room);
     file
+}
+
+/// A long path, another for each number.
+fn path(folder: &str, number: usize) -> String {
+    let begin = format!("{folder}/{:02}/{:02}/", number % 89, number % 97);
+    let end = format!("/module-{number}.js");
+    let middle = "a-folder-with-a-long-name/".repeat(PATH / 26 + 1);
+    let (middle, _) = middle.split_at(PATH - begin.len() - end.len());
+    format!("{begin}{}{end}", middle.trim_end_matches('/'))
+}
+
+/// Writes a ready package of as many files as there may be.
+fn ready(to: impl Write) {
+    let mut tar = tar::Builder::new(GzEncoder::new(to, Compression::fast()));
+    let room = "there is room for the artifact";
+    let manifest = [("package/package.json".to_owned(), MANIFEST)];
+    let files = (2..ENTRIES).map(|number| (path("package", number), b"1;\n".as_slice()));
+    for (path, content) in manifest.into_iter().chain(files) {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        tar.append_data(&mut header, path, content).expect(room);
+    }
+    tar.into_inner().expect(room).finish().expect(room);
 }
 
 /// A zip of this size in a file that has no name.
