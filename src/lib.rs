@@ -30,6 +30,7 @@ pub mod report;
 pub mod run;
 pub mod settings;
 pub mod step;
+pub mod stop;
 pub mod tags;
 pub mod template;
 pub mod trigger;

@@ -17,8 +17,8 @@ use crate::package::Digests;
 use crate::plan::{PackagePlan, Plan};
 use crate::registry::{Found, Registry, Sent};
 use crate::report::{FileState, PublishedFile, PublishedPackage};
-use crate::run::Stop;
 use crate::step::Step;
+use crate::stop::Stop;
 use crate::tags;
 
 /// Whose work a file is that is there now.
@@ -100,34 +100,31 @@ impl Publishing<'_> {
             ended: todos.iter().map(|_| SetOnce::new()).collect(),
         };
         let shared = &shared;
-        let counts: Vec<usize> = todos.iter().map(|todo| todo.steps.len()).collect();
         let sending: Vec<_> = todos.into_iter().enumerate().map(|(at, todo)| self.package(at, todo, shared)).collect();
         let mut sending = stream::iter(sending).buffered(MOST);
-        let (mut done, mut counts) = (0, counts.into_iter());
-        let mut names = self.plan.packages().iter().map(|package| &package.of);
+        let mut done = 0;
         let mut packages = Vec::new();
         let mut failed = None;
-        while let Some(ended) = sending.next().await {
-            let of = names.next();
-            done += counts.next().unwrap_or_default();
+        // They end in the plan's order.
+        for package in self.plan.packages() {
+            let Some(ended) = sending.next().await else { break };
+            done += package.steps.len();
             match ended {
-                Ended::Published(package) => {
+                Ended::Published(published) => {
                     if self.action.mode == Mode::Publish {
                         progress.is_published(&package.of);
                     }
                     if failed.is_none() && hold.advance(done).await == Standing::Lost {
                         return Err(Stop::Lost);
                     }
-                    packages.push(package);
+                    packages.push(published);
                 }
                 Ended::Left => {}
                 Ended::Stopped(stop, came) => {
-                    let doubt =
-                        !matches!(&stop, Stop::Failed(Failure::Registry { source, .. }) if !source.leaves_doubt());
-                    match (came, of) {
-                        (Came::Stored, Some(of)) => progress.is_published(of),
-                        (Came::Sent, Some(of)) if doubt => progress.is_doubtful(of),
-                        _ => {}
+                    match came {
+                        Came::Stored => progress.is_published(&package.of),
+                        Came::Sent if stop.leaves_doubt() => progress.is_doubtful(&package.of),
+                        Came::Nowhere | Came::Sent => {}
                     }
                     failed.get_or_insert(stop);
                 }

@@ -21,12 +21,13 @@ use crate::input;
 use crate::job::Job;
 use crate::log::chain;
 use crate::package::Target;
-use crate::plan::{PackagePlan, Plan};
+use crate::plan::Plan;
 use crate::publish::Publishing;
 use crate::registry::url::RepoKey;
-use crate::registry::{Found, Http, Registry, RegistryError};
+use crate::registry::{Found, Http, Registry};
 use crate::report::{FailureReport, Published};
 use crate::settings::Settings;
+use crate::stop::Stop;
 use crate::turns::Turns;
 
 /// How many existing versions are asked for at once.
@@ -79,37 +80,6 @@ pub enum Effort {
         /// How many.
         attempts: u32,
     },
-}
-
-/// What stops a run before its end.
-pub enum Stop {
-    /// The job fails.
-    Failed(Failure),
-    /// Time is short.
-    Unfinished,
-    /// Another worker has taken the job over.
-    Lost,
-}
-
-impl<F: Into<Failure>> From<F> for Stop {
-    fn from(failure: F) -> Self {
-        Self::Failed(failure.into())
-    }
-}
-
-impl Stop {
-    /// What stopped the work with Artifactory, on this package where it was about one.
-    pub fn registry(source: RegistryError, of: Option<&PackagePlan>) -> Self {
-        match source {
-            RegistryError::OutOfTime { .. } => Self::Unfinished,
-            source => Self::Failed(Failure::Registry { of: of.map(|package| package.of.clone()), source }),
-        }
-    }
-
-    /// Whether Artifactory does not take the credential (any more).
-    fn is_unauthorized(&self) -> bool {
-        matches!(self, Self::Failed(Failure::Registry { source: RegistryError::Unauthorized(_), .. }))
-    }
 }
 
 /// Runs one job to its end, or until time is short.

@@ -33,7 +33,7 @@ impl Entry {
         self.record().kind
     }
 
-    /// Unix permission bits (`0o7777`), where the zip records them.
+    /// Unix permission bits (`0o777`), where the zip records them; set-id and sticky bits are left behind.
     pub fn mode(&self) -> Option<u32> {
         self.record().mode.map(u32::from)
     }

@@ -287,40 +287,25 @@ impl RegistryError {
 
     /// Whether a file that was being sent may be in the repository: what refused the request itself did not store it.
     pub fn leaves_doubt(&self) -> bool {
-        match self {
-            Self::Unauthorized(at)
-            | Self::Forbidden(at)
-            | Self::NotFound(at)
-            | Self::Rejected(at)
-            | Self::Redirected(at)
-            | Self::Unintelligible { at, .. } => at.purpose != Purpose::Send,
-            Self::Unavailable { .. } | Self::NotStored { .. } | Self::NotTagged { .. } | Self::OutOfTime { .. } => true,
-            Self::Conflict { .. } | Self::Unsendable { .. } | Self::Body(_) | Self::Client(_) => false,
-        }
+        self.may_have_stored() || self.at().is_some_and(|at| at.purpose != Purpose::Send)
     }
 
     /// Whether the file may be in the repository all the same.
     pub fn may_have_stored(&self) -> bool {
         match self {
             Self::NotStored { .. } => true,
-            Self::Unavailable { at, .. } => matches!(at.purpose, Purpose::Send | Purpose::Properties),
-            Self::Unauthorized(at)
-            | Self::Forbidden(at)
-            | Self::NotFound(at)
-            | Self::Rejected(at)
-            | Self::Redirected(at)
-            | Self::Unintelligible { at, .. } => at.purpose == Purpose::Properties,
-            Self::OutOfTime { .. }
-            | Self::Conflict { .. }
-            | Self::NotTagged { .. }
-            | Self::Unsendable { .. }
-            | Self::Body(_)
-            | Self::Client(_) => false,
+            Self::Unavailable { at, .. } if at.purpose == Purpose::Send => true,
+            error => error.at().is_some_and(|at| at.purpose == Purpose::Properties),
         }
     }
 
     /// Status of the answer that it is about.
     pub fn status(&self) -> Option<u16> {
+        self.at()?.status
+    }
+
+    /// The request that it is about.
+    fn at(&self) -> Option<&At> {
         match self {
             Self::Unauthorized(at)
             | Self::Forbidden(at)
@@ -328,7 +313,7 @@ impl RegistryError {
             | Self::Rejected(at)
             | Self::Redirected(at)
             | Self::Unintelligible { at, .. }
-            | Self::Unavailable { at, .. } => at.status,
+            | Self::Unavailable { at, .. } => Some(at),
             Self::OutOfTime { .. }
             | Self::Conflict { .. }
             | Self::NotStored { .. }
