@@ -256,7 +256,7 @@ impl Failure {
             Self::SecretUnread { source, .. } => match source.meaning {
                 Meaning::Denied | Meaning::Expired => FailureType::PermissionError,
                 Meaning::NotFound | Meaning::Invalid | Meaning::Condition => FailureType::ConfigurationError,
-                Meaning::Throttled | Meaning::Unavailable => FailureType::SystemUnavailable,
+                Meaning::Throttled | Meaning::Unavailable | Meaning::OutOfTime => FailureType::SystemUnavailable,
             },
             Self::Output { source: ArtifactError::S3 { source, .. }, .. } if source.meaning == Meaning::NotFound => {
                 FailureType::ConfigurationError
@@ -277,6 +277,16 @@ impl Failure {
                 Class::Package | Class::Artifact => FailureType::JobFailed,
                 Class::Unavailable | Class::OutOfTime => FailureType::SystemUnavailable,
             },
+        }
+    }
+
+    /// Whether it is nobody's: a call to AWS had less time left than it is given. The next invocation has more.
+    pub fn is_want_of_time(&self) -> bool {
+        match self {
+            Self::SecretUnread { source, .. }
+            | Self::Input { source: ArtifactError::S3 { source, .. }, .. }
+            | Self::Output { source: ArtifactError::S3 { source, .. }, .. } => source.meaning == Meaning::OutOfTime,
+            _ => false,
         }
     }
 
@@ -353,7 +363,7 @@ fn artifact_kind(error: &ArtifactError) -> FailureType {
             Meaning::NotFound => FailureType::RevisionUnavailable,
             Meaning::Denied | Meaning::Expired => FailureType::PermissionError,
             Meaning::Condition | Meaning::Invalid => FailureType::JobFailed,
-            Meaning::Throttled | Meaning::Unavailable => FailureType::SystemUnavailable,
+            Meaning::Throttled | Meaning::Unavailable | Meaning::OutOfTime => FailureType::SystemUnavailable,
         },
     }
 }

@@ -98,7 +98,16 @@ pub async fn run(services: &Services, job: Job, effort: Effort, hold: &mut Hold<
         Ok(published) => Ended::Published(published),
         Err(Stop::Unfinished) => Ended::Unfinished,
         Err(Stop::Lost) => Ended::Lost,
-        Err(Stop::Failed(failure)) => Ended::Failed(Box::new(input::cause(&run.artifacts, failure)), run.progress),
+        Err(Stop::Failed(failure)) => match input::cause(&run.artifacts, failure) {
+            failure if failure.is_want_of_time() => {
+                tracing::warn!(
+                    error = chain(&failure),
+                    "too little time was left for this; the next tick begins it anew"
+                );
+                Ended::Unfinished
+            }
+            failure => Ended::Failed(Box::new(failure), run.progress),
+        },
     }
 }
 

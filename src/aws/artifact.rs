@@ -17,7 +17,7 @@ use tokio::sync::Mutex;
 
 use super::codepipeline::CodePipeline;
 use super::object::{self, Failed};
-use super::{AwsError, Meaning, timeouts};
+use super::{AwsError, Meaning, Patience};
 use crate::archive::source::ReadAt;
 use crate::deadline::Deadline;
 use crate::job::{ArtifactCredentials, ArtifactLocation, Job, JobId};
@@ -203,7 +203,9 @@ impl Reach {
                 tokio::time::sleep(PAUSE * tried).await;
                 Ok(())
             }
-            Meaning::Denied | Meaning::NotFound | Meaning::Condition | Meaning::Invalid => Err(error),
+            Meaning::Denied | Meaning::NotFound | Meaning::Condition | Meaning::Invalid | Meaning::OutOfTime => {
+                Err(error)
+            }
         }
     }
 }
@@ -240,6 +242,7 @@ async fn put(
     deadline: Deadline,
 ) -> Result<(), ArtifactError> {
     let (bucket, key) = place(artifact)?;
+    let patience = Patience::of(deadline, STORE);
     client
         .put_object()
         .bucket(&bucket)
@@ -249,9 +252,9 @@ async fn put(
         .set_ssekms_key_id(encryption_key)
         .body(ByteStream::from(bytes))
         .customize()
-        .config_override(Builder::new().timeout_config(timeouts(deadline, STORE)))
+        .config_override(Builder::new().timeout_config(patience.timeouts()))
         .send()
         .await
         .map(drop)
-        .map_err(|error| ArtifactError::S3 { bucket, key, source: AwsError::of("PutObject", &error) })
+        .map_err(|error| ArtifactError::S3 { bucket, key, source: AwsError::of("PutObject", &error).within(patience) })
 }

@@ -10,7 +10,7 @@ use aws_sdk_codepipeline::config::http::HttpResponse;
 use aws_sdk_codepipeline::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_codepipeline::types as raw;
 
-use super::{AwsError, Meaning, timeouts, was_never_sent};
+use super::{AwsError, Meaning, Patience, timeouts, was_never_sent};
 use crate::deadline::Deadline;
 use crate::guard::guarded_now;
 use crate::job::{Job, JobId, Offer};
@@ -147,7 +147,7 @@ impl CodePipeline {
                 Ok(Some(Job::parse(id.clone(), details.data)))
             }
             Err(error) if error.code() == Some("JobNotFoundException") => Ok(None),
-            Err(error) => Err(AwsError::of("GetJobDetails", &error)),
+            Err(error) => Err(AwsError::of("GetJobDetails", &error).within(Patience::of(deadline, CALL))),
         }
     }
 

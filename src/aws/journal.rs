@@ -363,7 +363,7 @@ fn gone_at(changed_millis: u64, grace: Duration) -> u64 {
 /// last one's: a try before it may have arrived, and its answer been lost, also where S3 was only too busy in the end.
 fn may_be_done(meaning: Meaning) -> bool {
     match meaning {
-        Meaning::Condition | Meaning::Unavailable | Meaning::Throttled => true,
+        Meaning::Condition | Meaning::Unavailable | Meaning::Throttled | Meaning::OutOfTime => true,
         Meaning::Expired | Meaning::Denied | Meaning::NotFound | Meaning::Invalid => false,
     }
 }

@@ -22,6 +22,8 @@ use self::connections::{Connections, READ};
 use crate::deadline::Deadline;
 use crate::trust::Trust;
 
+/// The code of a call that was not answered in the time that it was given.
+const TIMEOUT: &str = "timeout";
 /// What a call is given at the very end of an invocation: enough to hand a job over.
 const SHORTEST: Duration = Duration::from_millis(50);
 
@@ -42,6 +44,9 @@ pub enum Meaning {
     Throttled,
     /// The service or the way to it failed; nobody knows whether the call took effect.
     Unavailable,
+    /// The invocation had less time left than the call is given, and that was too short; nobody knows whether it took
+    /// effect.
+    OutOfTime,
 }
 
 /// A failed call to an AWS service.
@@ -69,7 +74,7 @@ impl AwsError {
         let code = metadata.and_then(|meta| meta.code()).map_or_else(
             || match (error, status) {
                 (_, Some(status)) => format!("HTTP {status}"),
-                (SdkError::TimeoutError(_), _) => "timeout".to_owned(),
+                (SdkError::TimeoutError(_), _) => TIMEOUT.to_owned(),
                 (SdkError::ConstructionFailure(_), _) => "request could not be built".to_owned(),
                 _ => "no connection".to_owned(),
             },
@@ -82,6 +87,12 @@ impl AwsError {
         };
         let meaning = meaning(&code, status);
         Self { operation, code, message, meaning }
+    }
+
+    /// The same of a call that was given this much: a service is not to blame for what it was not left time for.
+    fn within(self, patience: Patience) -> Self {
+        let cut = patience.is_cut && self.code == TIMEOUT;
+        Self { meaning: if cut { Meaning::OutOfTime } else { self.meaning }, ..self }
     }
 
     /// An answer that came but cannot be used.
@@ -152,12 +163,31 @@ fn bounded(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect::<String>().trim().to_owned()
 }
 
-/// Time-outs for one call, its retries included: the SDK itself sets none for reads. Of what is left of the invocation
-/// a call takes three quarters at most, so that after one that hangs there is time for the next, which leaves the claim
-/// in order.
-pub fn timeouts(deadline: Deadline, whole: Duration) -> TimeoutConfig {
-    let whole = whole.min(deadline.left_for_closing() * 3 / 4).max(SHORTEST);
-    TimeoutConfig::builder().read_timeout(READ).operation_timeout(whole).build()
+/// How long one call may take, its retries included.
+#[derive(Debug, Clone, Copy)]
+struct Patience {
+    whole: Duration,
+    /// Whether that is less than such a call is given where there is time.
+    is_cut: bool,
+}
+
+impl Patience {
+    /// What a call that is worth waiting for this long gets. Of what is left of the invocation it takes three quarters at
+    /// most, so that after one that hangs there is time for the next, which leaves the claim in order.
+    fn of(deadline: Deadline, wanted: Duration) -> Self {
+        let most = (deadline.left_for_closing() * 3 / 4).max(SHORTEST);
+        Self { whole: wanted.min(most), is_cut: most < wanted }
+    }
+
+    /// As the SDK takes it, which by itself sets no time-out for reads.
+    fn timeouts(self) -> TimeoutConfig {
+        TimeoutConfig::builder().read_timeout(READ).operation_timeout(self.whole).build()
+    }
+}
+
+/// Time-outs for one call.
+fn timeouts(deadline: Deadline, wanted: Duration) -> TimeoutConfig {
+    Patience::of(deadline, wanted).timeouts()
 }
 
 /// The process's AWS configuration: region, endpoints and credentials from where the SDK takes them.
@@ -197,6 +227,18 @@ mod tests {
         assert_eq!(meaning("InvalidNonceException", Some(400)), Meaning::Invalid);
         assert_eq!(meaning("RequestTimeout", Some(400)), Meaning::Unavailable);
         assert_eq!(meaning("no connection", None), Meaning::Unavailable);
+    }
+
+    #[test]
+    fn only_a_call_that_was_left_less_time_than_it_is_given_ran_out_of_it() {
+        let error = |code: &str| AwsError { code: code.to_owned(), ..AwsError::unusable("GetSecretValue", "") };
+        let meaning = |code, left, wanted| {
+            let patience = Patience::of(Deadline::after(Duration::from_secs(left)), Duration::from_secs(wanted));
+            error(code).within(patience).meaning
+        };
+        assert_eq!(meaning(TIMEOUT, 60, 10), Meaning::Unavailable);
+        assert_eq!(meaning(TIMEOUT, 5, 10), Meaning::OutOfTime);
+        assert_eq!(meaning("no connection", 5, 10), Meaning::Unavailable);
     }
 
     #[test]

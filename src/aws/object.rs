@@ -4,17 +4,17 @@
 use std::fmt;
 use std::io;
 use std::ops::Range;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::Builder;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::ByteStream;
+use futures_util::future::BoxFuture;
 
 use super::artifact::{ArtifactError, Reach};
-use super::{AwsError, Meaning, timeouts};
-use crate::archive::mirror::{Mirror, Remote, Room};
+use super::{AwsError, Meaning, Patience};
+use crate::archive::mirror::{Mirror, Remote, Room, Take};
 use crate::deadline::Deadline;
 use crate::job::ArtifactLocation;
 use crate::log::chain;
@@ -142,6 +142,7 @@ async fn get(
     etag: Option<String>,
     deadline: Deadline,
 ) -> Result<GetObjectOutput, AwsError> {
+    let patience = Patience::of(deadline, deadline.left_with_reserve());
     client
         .get_object()
         .bucket(*bucket)
@@ -149,10 +150,10 @@ async fn get(
         .range(range)
         .set_if_match(etag)
         .customize()
-        .config_override(Builder::new().timeout_config(timeouts(deadline, deadline.left())))
+        .config_override(Builder::new().timeout_config(patience.timeouts()))
         .send()
         .await
-        .map_err(|error| AwsError::of("GetObject", &error))
+        .map_err(|error| AwsError::of("GetObject", &error).within(patience))
 }
 
 /// Why a body was not received to its end.
@@ -164,12 +165,7 @@ enum Broken {
 }
 
 /// Takes in a body that begins at `at` and must end at `end`; `at` goes along with it.
-async fn receive(
-    mut body: ByteStream,
-    at: &mut u64,
-    end: u64,
-    take: &(dyn Fn(u64, &[u8]) -> io::Result<()> + Sync),
-) -> Result<(), Broken> {
+async fn receive(mut body: ByteStream, at: &mut u64, end: u64, take: &Take<'_>) -> Result<(), Broken> {
     while let Some(piece) = body.next().await {
         let piece = piece.map_err(|error| Broken::There(chain(&error)))?;
         if end.saturating_sub(*at) < piece.len() as u64 {
@@ -183,11 +179,7 @@ async fn receive(
 
 impl Object {
     /// Fetches a part; after a failure it goes on where it was.
-    async fn part(
-        &self,
-        range: Range<u64>,
-        take: &(dyn Fn(u64, &[u8]) -> io::Result<()> + Sync),
-    ) -> Result<(), ArtifactError> {
+    async fn part(&self, range: Range<u64>, take: &Take<'_>) -> Result<(), ArtifactError> {
         let place = Place { bucket: &self.bucket, key: &self.key };
         let mut at = range.start;
         let mut tried = 0;
@@ -237,11 +229,7 @@ impl Remote for Object {
         self.size
     }
 
-    fn fetch<'a>(
-        &'a self,
-        range: Range<u64>,
-        take: &'a (dyn Fn(u64, &[u8]) -> io::Result<()> + Sync),
-    ) -> Pin<Box<dyn Future<Output = io::Result<()>> + Send + 'a>> {
+    fn fetch<'a>(&'a self, range: Range<u64>, take: &'a Take<'a>) -> BoxFuture<'a, io::Result<()>> {
         Box::pin(async move { self.part(range, take).await.map_err(io::Error::other) })
     }
 

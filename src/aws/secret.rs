@@ -8,7 +8,7 @@ use aws_config::SdkConfig;
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::config::Builder;
 
-use super::{AwsError, timeouts};
+use super::{AwsError, Patience};
 use crate::credential::SecretText;
 use crate::deadline::Deadline;
 use crate::settings::CaCertificates;
@@ -16,6 +16,9 @@ use crate::settings::CaCertificates;
 /// How long a value is used before it is read again, in milliseconds of the wall clock, which goes on while the process
 /// is frozen; a rotated secret is noticed earlier by its 401.
 const FRESH_MILLIS: u64 = 60_000;
+
+/// Longest wait for a value.
+const CALL: Duration = Duration::from_secs(10);
 
 /// Longest wait for certificates when the process starts; Lambda gives it 10 s in all.
 const CERTIFICATES: Duration = Duration::from_secs(8);
@@ -49,15 +52,16 @@ impl Secrets {
         {
             return Ok(value);
         }
+        let patience = Patience::of(deadline, CALL);
         let answer = self
             .client
             .get_secret_value()
             .secret_id(id)
             .customize()
-            .config_override(Builder::new().timeout_config(timeouts(deadline, Duration::from_secs(10))))
+            .config_override(Builder::new().timeout_config(patience.timeouts()))
             .send()
             .await
-            .map_err(|error| AwsError::of("GetSecretValue", &error))?;
+            .map_err(|error| AwsError::of("GetSecretValue", &error).within(patience))?;
         let text = answer.secret_string.ok_or_else(|| AwsError {
             meaning: super::Meaning::Invalid,
             ..AwsError::unusable("GetSecretValue", "the secret is binary, not text")

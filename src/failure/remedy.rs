@@ -19,7 +19,7 @@ impl Failure {
                 }
                 Meaning::NotFound => "Create the secret in this region and account, or correct SecretId.".to_owned(),
                 Meaning::Invalid | Meaning::Condition => "Store the credential as text (SecretString) in a secret that is not being deleted.".to_owned(),
-                Meaning::Throttled | Meaning::Unavailable => "Retry the stage.".to_owned(),
+                Meaning::Throttled | Meaning::Unavailable | Meaning::OutOfTime => "Retry the stage.".to_owned(),
             },
             Self::SecretForm { .. } => "Correct the secret's value; the README lists its members.".to_owned(),
             Self::SecretUrl { .. } => "Correct the secret's url: the Artifactory that it belongs to, such as https://acme.jfrog.io.".to_owned(),
@@ -65,7 +65,7 @@ fn artifact_remedy(error: &ArtifactError) -> String {
             Meaning::NotFound => "The object is gone (artifact stores expire): release the change again instead of retrying the stage.",
             Meaning::Denied | Meaning::Expired => "Rights on artifacts belong to the pipeline's role: check its policy, the bucket's policy and the KMS key. S3 gives the same answer for an object that is gone: then release the change again.",
             Meaning::Condition | Meaning::Invalid => "Check the pipeline's artifact store and its encryption key.",
-            Meaning::Throttled | Meaning::Unavailable => "Retry the stage.",
+            Meaning::Throttled | Meaning::Unavailable | Meaning::OutOfTime => "Retry the stage.",
         },
     }
     .to_owned()

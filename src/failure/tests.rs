@@ -155,6 +155,7 @@ fn what_aws_says_decides_the_type() {
         Meaning::Invalid,
         Meaning::Throttled,
         Meaning::Unavailable,
+        Meaning::OutOfTime,
     ];
     let line = |meaning: Meaning| {
         let secret = Failure::SecretUnread { id: SECRET.to_owned(), source: aws(meaning) };
@@ -170,6 +171,7 @@ fn what_aws_says_decides_the_type() {
     Invalid: secret ConfigurationError, input JobFailed, output JobFailed
     Throttled: secret SystemUnavailable, input SystemUnavailable, output SystemUnavailable
     Unavailable: secret SystemUnavailable, input SystemUnavailable, output SystemUnavailable
+    OutOfTime: secret SystemUnavailable, input SystemUnavailable, output SystemUnavailable
     ");
 }
 

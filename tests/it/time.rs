@@ -10,7 +10,7 @@ use crate::scene::{claim, event, numbers, package, stack, tick, variables};
 use crate::stack::http::Fault;
 use crate::stack::lambda::Invocation;
 use crate::stack::pipeline::{JobResult, JobState};
-use crate::stack::{DEADLINE, artifactory, s3};
+use crate::stack::{ARTIFACTS, DEADLINE, artifactory, s3, secrets};
 
 #[tokio::test]
 async fn a_deadline_that_cannot_be_is_no_reason_to_do_nothing_or_to_keep_a_job_for_ever() {
@@ -33,11 +33,7 @@ async fn a_deadline_that_cannot_be_is_no_reason_to_do_nothing_or_to_keep_a_job_f
         assert!(matches!(stack.pipeline.result(&job), JobResult::Succeeded { .. }));
         let seen = stack.traffic.seen().into_iter().map(|seen| seen.request);
         let claimed = seen.filter(|request| request.method == Method::PUT).find(|it| it.path.contains(job.as_str()));
-        // The SDK sends it in chunks, each with a line of its own around it.
-        let text = String::from_utf8_lossy(&claimed.unwrap().body).into_owned();
-        let (_, text) = text.split_once('{').unwrap();
-        let (members, _) = text.rsplit_once('}').unwrap();
-        let claimed: Value = serde_json::from_str(&format!("{{{members}}}")).unwrap();
+        let claimed: Value = serde_json::from_slice(&claimed.unwrap().body).unwrap();
         let from_now = claimed["lease_until"].as_f64().unwrap() / 1000.0 - before;
         assert!((lease - 1.0..=lease + 10.0).contains(&from_now), "{header}: the lease ends in {from_now} s");
     }
@@ -93,4 +89,26 @@ async fn no_job_is_begun_that_has_no_time_to_end() {
         tick(&stack).await;
     }
     assert_eq!(stack.stored().len(), 2);
+}
+
+#[tokio::test]
+async fn what_one_invocation_had_no_time_for_the_next_does() {
+    for (service, method, what) in [
+        (secrets::SERVICE, Method::POST, "/"),
+        (s3::SERVICE, Method::GET, "/BuildOutpu/"),
+        (s3::SERVICE, Method::PUT, "/ReportArti/"),
+    ] {
+        let stack = stack().await;
+        let spec = stack.action(package("left", "1.0.0")).output("Report", ARTIFACTS, "web/ReportArti/0");
+        let job = stack.pipeline.queue(spec);
+        stack.traffic.fault(service, Some(method), what, 0, 1, Fault::Delay(Duration::from_secs(5)));
+        stack.worker().await.ready(DEADLINE).await;
+        let answer = stack.lambda.invoke(event("schedule.json"), Duration::from_secs(2)).await.unwrap();
+        assert_eq!((&answer["failed"], &answer["left"]), (&0.into(), &1.into()), "{service} {what}: {answer}");
+        let claim = claim(&stack, &job).unwrap();
+        assert_eq!((&claim["lease_until"], &claim["attempt"]), (&0.into(), &1.into()), "handed over, and no death");
+        tick(&stack).await;
+        assert!(matches!(stack.pipeline.result(&job), JobResult::Succeeded { .. }), "{service} {what}");
+        assert_eq!(stack.stored().len(), 1);
+    }
 }
