@@ -21,7 +21,7 @@ pub async fn see_to(
             FileState::Planned => continue,
         };
         let (of, name) = (&package.of, &tag.name);
-        match (registry.tag(tag, came, deadline).await?, came) {
+        match (registry.tag(step, tag, came, deadline).await?, came) {
             (Tagged::Right | Tagged::Left, _) => {}
             (Tagged::Set, Came::Before) => remark = Some(format!("dist-tag {name} set")),
             (Tagged::Set, Came::Published) => {
@@ -31,6 +31,10 @@ pub async fn see_to(
                 let has = has.map_or_else(|| "on no version".to_owned(), |has| format!("on {has}"));
                 tracing::warn!(package = %of, "published, but the dist-tag {name} is {has}");
                 remark = Some(format!("dist-tag {name} is {has}"));
+            }
+            (Tagged::Unlisted, _) => {
+                tracing::warn!(package = %of, "published under the dist-tag {name}, which the server does not show yet");
+                remark = Some(format!("dist-tag {name} not seen yet"));
             }
             (Tagged::Untold, _) => {
                 tracing::info!(package = %of, "the server does not tell which version has the dist-tag {name}");

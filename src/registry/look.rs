@@ -73,7 +73,7 @@ pub(super) struct Look {
 
 /// What one of the two sources says.
 #[derive(Debug, PartialEq, Eq)]
-enum Side {
+pub(super) enum Side {
     Found(Found),
     /// There is something, but no digest of it.
     Undigested,
@@ -167,7 +167,7 @@ impl Registry {
         self.read(request, &Text, budget).await
     }
 
-    async fn look_at_listing(
+    pub(super) async fn look_at_listing(
         &self,
         step: &Step,
         listing: &Listing,

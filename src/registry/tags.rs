@@ -8,9 +8,10 @@ use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
 use super::Registry;
 use super::budget::Budget;
 use super::error::{Purpose, RegistryError};
+use super::look::{Found, Side};
 use super::wire::{Answer, Payload, Request, Text};
 use crate::deadline::Deadline;
-use crate::step::{Tag, Wanted};
+use crate::step::{Step, Tag, Wanted};
 
 /// How a version came to be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +35,8 @@ pub enum Tagged {
     Elsewhere(Option<String>),
     /// The server does not tell.
     Untold,
+    /// The version was published under it, and the server does not know of the version yet where it keeps the names.
+    Unlisted,
 }
 
 /// Where a name is seen.
@@ -45,8 +48,8 @@ enum Seen {
 }
 
 impl Registry {
-    /// Sees that a version has its name, and gives it where that is wanted.
-    pub async fn tag(&self, tag: &Tag, came: Came, deadline: Deadline) -> Result<Tagged, RegistryError> {
+    /// Sees that a step's version has its name, and gives it where that is wanted.
+    pub async fn tag(&self, step: &Step, tag: &Tag, came: Came, deadline: Deadline) -> Result<Tagged, RegistryError> {
         if (came, tag.wanted) == (Came::Before, Wanted::ByPackage) {
             return Ok(Tagged::Left);
         }
@@ -60,8 +63,11 @@ impl Registry {
             (Seen::Elsewhere(Some(other)), Wanted::ByPackage) => return Ok(Tagged::Elsewhere(Some(other))),
             (Seen::Elsewhere(_) | Seen::Untold, _) => {}
         }
+        self.until_listed(step, deadline).await;
         match self.set_tag(tag, deadline).await {
             Ok(()) => {}
+            // The name went along with the version, and comes to be seen with it.
+            Err(RegistryError::NotFound(_)) if came == Came::Published => return Ok(Tagged::Unlisted),
             Err(error) if tag.wanted == Wanted::ByPackage && !ends_the_job(&error) => {
                 return Ok(Tagged::Elsewhere(None));
             }
@@ -89,6 +95,21 @@ impl Registry {
             }
         }
         Ok(seen)
+    }
+
+    /// Waits a little until the server lists the version: a name cannot be given to what it does not know yet.
+    async fn until_listed(&self, step: &Step, deadline: Deadline) {
+        let Some(listing) = &step.listing else { return };
+        for pause in self.wire.pacing.polls {
+            let budget = Budget::new(self.wire.pacing, deadline);
+            // Whatever else it says or does not say: the server's answer to the name itself will tell.
+            let is_missing =
+                matches!(self.look_at_listing(step, listing, budget).await, Ok((Side::Found(Found::Absent), _)));
+            if !is_missing || deadline.left() <= pause {
+                return;
+            }
+            tokio::time::sleep(pause).await;
+        }
     }
 
     async fn where_is(&self, tag: &Tag, deadline: Deadline) -> Result<Seen, RegistryError> {

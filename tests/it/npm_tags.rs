@@ -200,3 +200,25 @@ async fn publish_config_never_says_where_to_publish() {
     let sent = sent.iter().find(|seen| seen.request.method == Method::PUT && seen.service == artifactory::SERVICE);
     assert_eq!(sent.unwrap().request.json()["access"], "public");
 }
+
+#[tokio::test]
+async fn a_listing_that_lags_is_waited_for_and_fails_no_published_version() {
+    let asked =
+        |stack: &Stack, version: &str| stack.action(package("left", version)).configuration("Options", "tag=next");
+    // How long it lags: before the tag is seen, until the tag can be set, longer than anybody waits.
+    for (reads, remark) in [(2, ""), (9, ""), (1_000, " (dist-tag next not seen yet)")] {
+        let stack = stack().await;
+        stack.publish(package("left", "1.0.0")).await;
+        stack.artifactory.switch(|switches| switches.npm_index_reads = reads);
+        let said = summary(&stack, asked(&stack, "2.0.0")).await;
+        assert_eq!(said, format!("Published left@2.0.0{remark} to npm-local at http://artifactory"), "{reads}");
+        assert_eq!(tagged(&stack, "left", "2.0.0"), ["next"], "it went along with the version");
+    }
+    // A version that another job stored a moment ago.
+    let stack = stack().await;
+    stack.artifactory.switch(|switches| switches.npm_index_reads = 9);
+    stack.publish(package("left", "1.0.0")).await;
+    stack.artifactory.switch(|switches| switches.npm_index_reads = 0);
+    let said = summary(&stack, asked(&stack, "1.0.0")).await;
+    assert!(said.starts_with("left@1.0.0 (already there; dist-tag next set)"), "{said}");
+}

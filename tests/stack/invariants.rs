@@ -265,12 +265,21 @@ pub(crate) fn i3_nothing_that_existed_is_sent(witness: &Witness, before: &[Store
     Ok(())
 }
 
-/// I3: no version is stored a second time.
+/// I3: no version is stored a second time, and no dist-tag is put where it is: jobs may want one on versions of their own
+/// each, and move it from one to the other.
 pub(crate) fn i3_nothing_is_stored_twice(witness: &Witness) -> Verdict {
     let mut stores: BTreeMap<String, usize> = BTreeMap::new();
+    let mut tags: BTreeMap<&str, &[u8]> = BTreeMap::new();
     for Seen { service, request, status, .. } in &witness.seen {
         let taken = *service == artifactory::SERVICE && matches!(status, Some(200 | 201));
-        if taken && request.method == Method::PUT && !request.path.contains("/api/storage/") {
+        if !taken || request.method != Method::PUT || request.path.contains("/api/storage/") {
+            continue;
+        }
+        if request.path.contains("/dist-tags/") {
+            if tags.insert(&request.path, &request.body) == Some(&request.body) {
+                return Err(format!("I3: {} was put on the same version again", request.path));
+            }
+        } else {
             *stores.entry(stored_by(request)).or_default() += 1;
         }
     }

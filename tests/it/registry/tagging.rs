@@ -5,7 +5,7 @@ use codepipeline_artifactory::registry::{Came, Class, RegistryError, Tagged};
 use codepipeline_artifactory::step::{Tag, Wanted};
 use hyper::Method as Verb;
 
-use super::{Scripted, minute};
+use super::{Scripted, file, minute};
 
 const ALL: &str = "/-/package/left/dist-tags";
 const ONE: &str = "/-/package/left/dist-tags/next";
@@ -31,7 +31,7 @@ async fn outcome(
         let times = if at + 1 == reads.len() { usize::MAX } else { 1 };
         server.answer(Verb::GET, ALL, times, *status, &[], body);
     }
-    let tagged = registry.tag(&tag(wanted), came, minute()).await;
+    let tagged = registry.tag(&file(b"left"), &tag(wanted), came, minute()).await;
     for request in server.requests(ONE) {
         assert_eq!((request.json(), request.header("content-type")), ("1.0.0".into(), "application/json"));
     }
@@ -70,6 +70,16 @@ async fn a_tag_is_set_where_it_is_wanted_and_not_right() {
         let (tagged, written) = outcome(wanted, came, &reads, 200).await;
         assert_eq!((tagged.unwrap(), written), (expected, writes), "{wanted:?} {came:?} {reads:?}");
     }
+}
+
+#[tokio::test]
+async fn a_version_that_is_known_nowhere_yet_keeps_the_tag_that_it_was_published_under() {
+    for wanted in [Wanted::ByAction, Wanted::ByPackage] {
+        let (tagged, written) = outcome(wanted, Came::Published, &[NONE], 404).await;
+        assert_eq!((tagged.unwrap(), written), (Tagged::Unlisted, 1));
+    }
+    // What was there before was published under another.
+    assert!(outcome(Wanted::ByAction, Came::Before, &[NONE], 404).await.0.is_err());
 }
 
 #[tokio::test]

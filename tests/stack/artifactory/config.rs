@@ -154,7 +154,7 @@ pub(crate) struct Switches {
     /// What the npm API says of a version that exists.
     pub(crate) npm_duplicate: u16,
     pub(crate) npm_republish: Republish,
-    /// How many times a package's document is read before a version just published appears in it.
+    /// How many times a package's document or its dist-tags are asked for before a version just published is in them.
     pub(crate) npm_index_reads: usize,
     /// Longest life of a token that one who is no administrator may ask for, in seconds.
     pub(crate) longest_token: u64,

@@ -152,6 +152,15 @@ fn versions(state: &State, repositories: &[String], name: &str) -> BTreeMap<Stri
     versions
 }
 
+/// Lets the index come nearer to what is there, as time does: with every look at it.
+fn look(state: &mut State, repositories: &[String], name: &str) {
+    for place in versions(state, repositories, name).into_values() {
+        if let Some(npm) = state.files.get_mut(&place).and_then(|file| file.npm.as_mut()) {
+            npm.hidden_reads = npm.hidden_reads.saturating_sub(1);
+        }
+    }
+}
+
 /// The same, less the versions that the index does not know yet.
 fn listed(state: &State, repositories: &[String], name: &str) -> BTreeMap<String, Place> {
     let mut versions = versions(state, repositories, name);
@@ -165,11 +174,7 @@ fn listed(state: &State, repositories: &[String], name: &str) -> BTreeMap<String
 fn document(state: &mut State, caller: &Caller, request: &Request, key: &str, name: &str) -> Result<Reply, Refusal> {
     let repositories = readable(state, caller, key, name)?;
     let listed = listed(state, &repositories, name);
-    for place in versions(state, &repositories, name).into_values() {
-        if let Some(npm) = state.files.get_mut(&place).and_then(|file| file.npm.as_mut()) {
-            npm.hidden_reads = npm.hidden_reads.saturating_sub(1);
-        }
-    }
+    look(state, &repositories, name);
     if listed.is_empty() {
         return Err(Refusal::new(404, "not_found"));
     }
@@ -290,6 +295,7 @@ fn tags(
 ) -> Result<Reply, Refusal> {
     let repositories = readable(state, caller, key, name)?;
     let listed = listed(state, &repositories, name);
+    look(state, &repositories, name);
     if listed.is_empty() {
         return Err(Refusal::new(404, format!("Package '{name}' is not in repository '{key}'.")));
     }
@@ -301,7 +307,7 @@ fn tags(
             let Value::String(version) = request.json() else {
                 return Err(Refusal::new(400, "the body is not a version as a JSON string"));
             };
-            if !versions(state, std::slice::from_ref(&target), name).contains_key(&version) {
+            if listed.get(&version).is_none_or(|place| place.0 != target) {
                 return Err(Refusal::new(
                     404,
                     format!("Version '{version}' of '{name}' is not in repository '{target}'."),

@@ -430,9 +430,8 @@ fn work(
         }
         _ => own,
     };
-    // A tag moves to what is there already, too; here nobody touches what was there. And of a listing that lags it is not
-    // known yet what a tag makes.
-    let tag = work.options.tag.filter(|_| work.existing == Existing::Nothing && artifactory.npm_index_reads == 0);
+    // A tag moves to what is there already, too; here nobody touches what was there.
+    let tag = work.options.tag.filter(|_| work.existing == Existing::Nothing);
     Work { options: Options { tag, ..work.options }, ..work }
 }
 
