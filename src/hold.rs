@@ -68,7 +68,8 @@ impl<'a> Hold<'a> {
 
     /// Whether an earlier attempt may have sent something.
     pub fn is_resumed(&self) -> bool {
-        self.claim.record().deaths() > 0 || self.plan.is_some()
+        let record = self.claim.record();
+        record.deaths() > 0 || record.follows_unreadable || self.plan.is_some()
     }
 
     /// How many steps of this plan an earlier attempt did after it had looked at all of them; `None` where it never

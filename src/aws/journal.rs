@@ -199,7 +199,7 @@ impl Journal {
         run_id: &str,
         deadline: Deadline,
     ) -> Result<Claiming, AwsError> {
-        let record = Record::first(damaged.job, action_type, String::new(), run_id);
+        let record = Record::anew(damaged.job, action_type, run_id);
         self.settle(self.signed(record, deadline), Some(damaged.etag), deadline).await
     }
 

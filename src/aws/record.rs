@@ -63,6 +63,9 @@ pub struct Record {
     /// its cause may be gone by then, and what was told to have failed would be published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub told: Option<FailureReport>,
+    /// Whether it follows a record that nobody could read: nobody knows what was done before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub follows_unreadable: bool,
 }
 
 /// Whose a record is, as far as one tells that cannot be read: damaged, or of another format.
@@ -126,7 +129,13 @@ impl Record {
             reached: 0,
             before: None,
             told: None,
+            follows_unreadable: false,
         }
+    }
+
+    /// The record of a job whose record before nobody can read.
+    pub fn anew(job: JobId, action_type: ActionType, external_execution_id: &str) -> Self {
+        Self { follows_unreadable: true, ..Self::first(job, action_type, String::new(), external_execution_id) }
     }
 
     /// Reads the record of this job, or says why it cannot be read.

@@ -100,6 +100,8 @@ impl Registry {
             let found = self.look_within(repository, step, budget).await?.found;
             let may_come_yet = found == Found::Absent && (in_doubt || step.listing.is_some());
             match polls.next() {
+                // Nothing of this job can be there: what the server said is told while there is time for it.
+                Some(pause) if !in_doubt && budget.deadline.left() <= pause => return Ok(found),
                 Some(pause) if may_come_yet => self.pause(step, pause, budget).await?,
                 _ => return Ok(found),
             }

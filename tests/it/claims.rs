@@ -166,6 +166,15 @@ async fn a_claim_that_nobody_can_read_is_a_claim_until_a_quarter_of_an_hour_has_
     assert_eq!(tick(&stack).await, [1, 1, 0, 0, 0]);
     assert!(matches!(stack.pipeline.result(&job), JobResult::Succeeded { .. }));
 
+    // Whose work it is that is there, nobody knows any more; and nobody says that it was not this job's.
+    let strict = stack.action(package("1")).configuration("Options", "existing=fail");
+    let job = stack.pipeline.queue(strict);
+    stack.s3.put(JOURNAL, &key(&job), "garbage");
+    stack.s3.age(JOURNAL, &key(&job), 2 * QUARTER_OF_AN_HOUR);
+    assert_eq!(tick(&stack).await, [1, 0, 1, 0, 0]);
+    let message = failure(&stack, &job);
+    assert!(message.contains("Published all the same: left@1.0.0") && !message.contains("Nothing was"), "{message}");
+
     // Nobody knows the job: there is nothing to answer, and nothing is thrown away.
     let unknown = "jobs/12121212-1212-1212-1212-121212121212.json";
     stack.s3.put(JOURNAL, unknown, "garbage");

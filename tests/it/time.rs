@@ -6,11 +6,12 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use crate::make::Zip;
-use crate::scene::{claim, event, numbers, package, stack, tick, variables};
+use crate::scene::{claim, event, failure, numbers, package, stack, tick, variables};
+use crate::stack::artifactory::Endpoint;
 use crate::stack::http::Fault;
 use crate::stack::lambda::Invocation;
 use crate::stack::pipeline::{JobResult, JobState};
-use crate::stack::{ARTIFACTS, DEADLINE, artifactory, s3, secrets};
+use crate::stack::{ARTIFACTS, DEADLINE, REPOSITORY, artifactory, s3, secrets};
 
 #[tokio::test]
 async fn a_deadline_that_cannot_be_is_no_reason_to_do_nothing_or_to_keep_a_job_for_ever() {
@@ -110,5 +111,23 @@ async fn what_one_invocation_had_no_time_for_the_next_does() {
         tick(&stack).await;
         assert!(matches!(stack.pipeline.result(&job), JobResult::Succeeded { .. }), "{service} {what}");
         assert_eq!(stack.stored().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_is_told_by_the_shortest_invocation_too() {
+    for (repository, status, kind) in [("npm-nowhere", 404, "ConfigurationError"), (REPOSITORY, 403, "PermissionError")]
+    {
+        let stack = stack().await;
+        // Only the publish itself shows it.
+        stack.artifactory.switch(|switches| switches.repositories_api = Endpoint::Answers(403));
+        let refused = Fault::Answer { status, headers: Vec::new(), body: r#"{"error":"not here"}"#.to_owned() };
+        stack.traffic.fault(artifactory::SERVICE, Some(Method::PUT), "/left", 0, 9, refused);
+        let job = stack.pipeline.queue(stack.action(package("left", "1.0.0")).configuration("RepoKey", repository));
+        stack.worker().await.ready(DEADLINE).await;
+        let answer = stack.lambda.invoke(event("schedule.json"), Duration::from_secs(3)).await.unwrap();
+        assert_eq!((&answer["failed"], &answer["left"]), (&1.into(), &0.into()), "{answer}");
+        let (told, message) = failure(stack.pipeline.result(&job));
+        assert!(told == kind && message.contains("the server said: not here"), "{told}: {message}");
     }
 }

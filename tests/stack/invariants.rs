@@ -51,6 +51,8 @@ pub(crate) struct Witness<'a> {
 /// What a run may do, for reasons that lie in what it is about. By default nothing.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Allowed {
+    /// Claims that somebody spoiled: nobody can tell when their leases end.
+    pub(crate) spoiled: Vec<String>,
     /// An acknowledgement is in doubt that nobody can clear up: the answer to a job may come before it.
     pub(crate) early_answers: bool,
     /// There are no tokens to be had, or so the server says.

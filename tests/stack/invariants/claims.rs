@@ -214,7 +214,7 @@ pub(crate) fn i5_goes_on_at_the_first_tick(witness: &Witness) -> Verdict {
     for ran in witness.invocations.iter().filter(|ran| ran.right && ran.how == How::Well && ran.had_room()) {
         let now = wall.millis_at(ran.began.at);
         let mut due = state(&turns, ran.began.order);
-        due.retain(|_, held| held.lease_until <= now);
+        due.retain(|key, held| held.lease_until <= now && !witness.allowed.spoiled.iter().any(|it| it.ends_with(*key)));
         for turn in &turns {
             if (ran.began.order..ran.ended.order).contains(&turn.handled.order) {
                 due.remove(turn.key.as_str());

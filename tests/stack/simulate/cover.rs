@@ -3,7 +3,7 @@
 use hyper::Method;
 
 use super::PROCESS;
-use super::draw::{Ending, Existing};
+use super::draw::{Ending, Existing, Shape};
 use super::world::World;
 use crate::stack::artifactory;
 use crate::stack::http::Seen;
@@ -12,7 +12,7 @@ use crate::stack::pipeline::JobResult;
 use crate::stack::{pipeline, s3};
 
 /// What is counted, each once a seed.
-pub(crate) const COVERED: [&str; 21] = [
+pub(crate) const COVERED: [&str; 24] = [
     "deaths",
     "ran into the deadline",
     "take-overs",
@@ -34,6 +34,9 @@ pub(crate) const COVERED: [&str; 21] = [
     "abandoned or forgotten",
     "seized",
     "strays",
+    "timed out",
+    "spoiled claims",
+    "no such repository",
 ];
 
 /// How often each came about.
@@ -77,6 +80,9 @@ pub(super) fn covered(world: &World, witness: &Witness) -> Covered {
         waited.len() < jobs.len(),
         jobs.iter().any(|(work, _)| work.seized),
         !world.fate.strays.is_empty(),
+        results.contains(&JobResult::TimedOut),
+        !world.spoiled().is_empty(),
+        jobs.iter().any(|(work, _)| work.shape == Shape::Homeless),
     ]
     .map(usize::from)
 }

@@ -67,6 +67,8 @@ pub(crate) enum Shape {
     Workspaces,
     /// No package at all.
     Broken,
+    /// A folder for a repository that is not there.
+    Homeless,
 }
 
 /// What is in the repository before.
@@ -83,7 +85,7 @@ impl Work {
     /// The artifact as the build hands it over.
     pub(crate) fn artifact(&self) -> Vec<u8> {
         match self.shape {
-            Shape::Folder => project::of_files(&self.folder("")),
+            Shape::Folder | Shape::Homeless => project::of_files(&self.folder("")),
             Shape::Ready => project::of_files(&[(format!("{}-{}.tgz", self.name, self.version), self.archive())]),
             Shape::Workspaces => {
                 let root = br#"{"name":"root","private":true,"workspaces":["packages/*"]}"#;
@@ -113,7 +115,7 @@ impl Work {
                     Planned { path: path(&name), holds: Holds::Entries(files) }
                 })
                 .collect(),
-            Shape::Broken => Vec::new(),
+            Shape::Broken | Shape::Homeless => Vec::new(),
         }
     }
 
@@ -253,6 +255,8 @@ pub(crate) struct Fate {
     /// When all processes are woken at once.
     pub(crate) herd: Option<Duration>,
     pub(crate) strays: Vec<Stray>,
+    /// When somebody spoils a claim that is there.
+    pub(crate) spoiled: Option<Duration>,
     /// Whether the repository is reached through a virtual one.
     pub(crate) is_virtual: bool,
     pub(crate) may: Vec<Permission>,
@@ -312,6 +316,11 @@ impl Fate {
             switches,
             redispatch_after: Duration::from_secs(*of(dice, &[soon, 5, 30, 60])),
             largest_batch: *of(dice, &[1, 2, 100, 100]),
+            action_timeout: if troubled && dice.u8(..10) == 0 {
+                Duration::from_secs(dice.u64(20..200))
+            } else {
+                Duration::from_hours(24)
+            },
             ..pipeline::Settings::default()
         };
         Self {
@@ -342,6 +351,7 @@ impl Fate {
             irregular: if troubled { *of(dice, &[(0, 0), (0, 0), (0, 3), (3, 0), (3, 3)]) } else { (0, 0) },
             herd: (dice.u8(..3) == 0).then(|| Duration::from_millis(dice.u64(0..120_000))),
             strays: [Stray::Note, Stray::Foreign, Stray::Damaged].into_iter().filter(|_| dice.u8(..8) == 0).collect(),
+            spoiled: (troubled && dice.u8(..8) == 0).then(|| Duration::from_millis(dice.u64(0..100_000))),
             is_virtual: dice.u8(..4) == 0,
             may,
             pipeline,
@@ -382,6 +392,13 @@ fn work(
     let existing =
         *of(dice, &[Existing::Nothing, Existing::Nothing, Existing::Nothing, Existing::Same, Existing::Other]);
     let rarely = |dice: &mut Rng| dice.u8(..6) == 0;
+    let shape = match dice.u8(..19) {
+        0..6 => Shape::Folder,
+        6..12 => Shape::Ready,
+        12..15 => Shape::Workspaces,
+        15..18 => Shape::Broken,
+        _ => Shape::Homeless,
+    };
     let options = Options {
         exact: rarely(dice),
         dry_run: rarely(dice),
@@ -396,7 +413,7 @@ fn work(
     };
     let output = dice.u8(..4) == 0;
     let own = Work {
-        shape: *of(dice, &[Shape::Folder, Shape::Folder, Shape::Ready, Shape::Ready, Shape::Workspaces, Shape::Broken]),
+        shape,
         name: format!("package-{number}"),
         variant: "as it was built".to_owned(),
         existing,
@@ -432,7 +449,9 @@ fn work(
     };
     // A tag moves to what is there already, too; here nobody touches what was there.
     let tag = work.options.tag.filter(|_| work.existing == Existing::Nothing);
-    Work { options: Options { tag, ..work.options }, ..work }
+    // Of a repository that is not there a dry run may not hear.
+    let dry_run = work.options.dry_run && work.shape != Shape::Homeless;
+    Work { options: Options { dry_run, tag, ..work.options }, ..work }
 }
 
 fn artifactory(dice: &mut Rng, troubled: bool) -> artifactory::Switches {
@@ -447,6 +466,7 @@ fn artifactory(dice: &mut Rng, troubled: bool) -> artifactory::Switches {
         repositories_api: served(dice, &[401, 403, 404]),
         anonymous: *of(dice, &[Anonymous::Off, Anonymous::Off, Anonymous::Reads]),
         unauthorized: *of(dice, &[Unauthorized::Forbidden, Unauthorized::Forbidden, Unauthorized::Hidden]),
+        missing_repository: *of(dice, &[400, 404]),
         npm_duplicate: *of(dice, &[403, 409, 400]),
         npm_republish: *of(dice, &[Republish::Refused, Republish::Refused, Republish::Refused, Republish::Replaces]),
         npm_index_reads: *of(dice, &[0, 0, 1, 3]),

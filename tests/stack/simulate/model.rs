@@ -35,6 +35,7 @@ pub(super) fn allowed(world: &World, seen: &[Seen]) -> Allowed {
         passwords: !tokens || seen.iter().any(|seen| seen.service == artifactory::SERVICE && is_denied(seen)),
         replacing: switches.npm_republish == Republish::Replaces && troubled,
         kept: world.kept(),
+        spoiled: world.spoiled(),
         shared_tokens: world.own_token.iter().cloned().collect(),
     }
 }
@@ -43,6 +44,7 @@ fn promise(world: &World, work: &Work, job: &JobId) -> Promise {
     Promise {
         whose: match work.ending {
             _ if work.seized => Whose::AnotherWorkers,
+            Ending::Ordinary if world.pipeline.result(job) == JobResult::TimedOut => Whose::Nobodys,
             Ending::Ordinary => Whose::Ours,
             Ending::Abandoned(_) | Ending::Forgotten(_) => Whose::Nobodys,
         },
@@ -65,6 +67,8 @@ fn no_failure_without_a_reason(world: &World, witness: &Witness, work: &Work, jo
                 // What was there before may be of the other variant, too.
                 || world.jobs().iter().any(|(other, _)| other.name == work.name && other.variant != work.variant)
                 || (work.options.exact && work.existing == Existing::Same)
+                // With its record a job loses what it knew of its own work.
+                || (work.options.exact && world.spoiled().iter().any(|key| key.contains(job.as_str())))
                 || (work.options.exact
                     && world.another(job, |other| other.name == work.name && other.version == work.version))
                 // A lower version does not come after a higher one.
@@ -80,7 +84,7 @@ fn no_failure_without_a_reason(world: &World, witness: &Witness, work: &Work, jo
                 // Drawn credentials live so short that a stalled answer outlives two of them.
                 || (troubles.has(&[Trouble::Disturbed]) && message.contains("ExpiredToken"))
         }
-        "ConfigurationError" => troubles.has(&[Trouble::NoSecret]),
+        "ConfigurationError" => work.shape == Shape::Homeless || troubles.has(&[Trouble::NoSecret]),
         _ => false,
     };
     if reasonable || was_published_unseen(world, &troubles, &message) {

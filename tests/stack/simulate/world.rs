@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
 
+use codepipeline_artifactory::deadline::LONGEST_INVOCATION;
 use codepipeline_artifactory::trigger::Trigger;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::draw::{Credential, Ending, Fate, PROPERTY, Rotation, Stray, Work};
+use super::draw::{Credential, Ending, Fate, PROPERTY, Rotation, Shape, Stray, Work};
 use super::log::Log;
 use super::slot::Running;
 use super::weather::{self, Weather};
@@ -54,6 +55,7 @@ pub(super) struct World {
     /// The end of the last lease of a dead invocation.
     pub(super) last_lease: Mutex<Option<Instant>>,
     pub(super) notes: Mutex<Vec<(Instant, String)>>,
+    spoiled: Mutex<Option<String>>,
     pub(super) processes: Mutex<usize>,
 }
 
@@ -70,6 +72,7 @@ enum Act {
     BreakSecret(secrets::Broken),
     MendSecret,
     RevokeTokens,
+    Spoil,
 }
 
 impl World {
@@ -116,6 +119,7 @@ impl World {
             ran: Mutex::default(),
             last_lease: Mutex::default(),
             notes: Mutex::default(),
+            spoiled: Mutex::default(),
             processes: Mutex::default(),
         });
         world.pipeline.declare(ActionType { version: "2".to_owned(), ..ActionType::default() });
@@ -166,6 +170,7 @@ impl World {
                     self.secrets.mend(SECRET);
                     self.note("the secret can be read".to_owned());
                 }
+                Act::Spoil => self.spoil(),
                 Act::RevokeTokens => {
                     self.artifactory.revoke_all_tokens();
                     self.note("all tokens are revoked".to_owned());
@@ -190,9 +195,12 @@ impl World {
             agenda.push((rotation.at, Act::NewPassword));
             agenda.push((rotation.at + rotation.lag, Act::NewSecret));
         }
+        agenda.extend(fate.spoiled.map(|at| (at, Act::Spoil)));
         agenda.extend(fate.tokens_revoked.map(|at| (at, Act::RevokeTokens)));
         // The last job comes after two minutes at most; an invocation whose clock is off may believe in a minute more.
         let trouble = fate.trouble_ends.max(PERIOD * 2) + fate.deadline.max(PERIOD) + PERIOD * TICKS;
+        // A claim that nobody can read is left alone for longer than any invocation lives.
+        let trouble = trouble + fate.spoiled.map_or(Duration::ZERO, |at| at + LONGEST_INVOCATION);
         let schedule = (0..).map(|tick| fate.first_schedule + PERIOD * tick).take_while(|at| *at <= trouble);
         let dice = &mut fastrand::Rng::with_seed(fate.seed);
         let (lost, doubled) = fate.irregular;
@@ -217,7 +225,7 @@ impl World {
         let work = &self.fate.jobs[number];
         let spec = JobSpec::new("web")
             .configuration("TypeOfArtifact", "npm")
-            .configuration("RepoKey", if self.fate.is_virtual { VIRTUAL } else { REPOSITORY })
+            .configuration("RepoKey", self.repository_of(work))
             .configuration("ArtifactoryHost", &self.artifactory.platform_url());
         let key = input(number);
         self.s3.put(ARTIFACTS, &key, work.artifact());
@@ -241,6 +249,24 @@ impl World {
         let id = self.pipeline.queue(spec);
         self.note(format!("{id} is queued: {work:?}"));
         lock(&self.jobs).insert(number, id);
+    }
+
+    fn repository_of(&self, work: &Work) -> &'static str {
+        match work.shape {
+            Shape::Homeless => "npm-nowhere",
+            _ if self.fate.is_virtual => VIRTUAL,
+            _ => REPOSITORY,
+        }
+    }
+
+    /// Somebody writes into a claim.
+    fn spoil(&self) {
+        let ids: Vec<String> = lock(&self.jobs).values().map(ToString::to_string).collect();
+        let keys = self.s3.keys(JOURNAL, "jobs/");
+        let Some(key) = keys.into_iter().find(|key| ids.iter().any(|id| key.contains(id))) else { return };
+        self.note(format!("{key} is spoiled"));
+        self.s3.put(JOURNAL, &key, "spoiled");
+        *lock(&self.spoiled) = Some(key);
     }
 
     /// The pipeline does not wait for the job any more.
@@ -269,7 +295,10 @@ impl World {
     /// Keys in the journal that may stay there.
     pub(super) fn kept(&self) -> Vec<String> {
         let mut keys = self.s3.keys(JOURNAL, "");
-        keys.retain(|key| self.fate.strays.iter().any(|stray| stray.may_be(key)));
+        // A claim that nobody can read and whose job is over is kept in quarantine.
+        let moved = self.spoiled().pop().map(|key| key.replace("jobs/", "quarantine/"));
+        let kept = |key: &String| moved.as_ref().is_some_and(|moved| key.starts_with(moved.as_str()));
+        keys.retain(|key| kept(key) || self.fate.strays.iter().any(|stray| stray.may_be(key)));
         keys
     }
 
@@ -292,6 +321,11 @@ impl World {
 
     pub(super) fn note(&self, text: String) {
         lock(&self.notes).push((Instant::now(), text));
+    }
+
+    /// The claims that somebody has spoiled.
+    pub(super) fn spoiled(&self) -> Vec<String> {
+        lock(&self.spoiled).iter().cloned().collect()
     }
 
     /// How many invocations died, or ran into their deadline.
