@@ -21,7 +21,7 @@ mod source;
 mod tgz;
 mod zip;
 
-pub(crate) use found::FOUND;
+pub(crate) use found::found;
 pub(crate) use manifest::manifest;
 pub(crate) use patterns::patterns;
 pub(crate) use tgz::tgz;
