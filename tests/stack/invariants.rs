@@ -419,7 +419,9 @@ fn is_needed(Seen { service, request, .. }: &Seen, journal: &str, artifacts: &[(
         artifactory::SERVICE => match *method {
             Method::POST => below("/api/security/token") || below("/access/api/v1/tokens"),
             Method::DELETE => below("/access/api/v1/tokens"),
-            Method::GET => below(STORAGE) || below("/api/repositories/") || below_npm(path),
+            Method::GET => {
+                below(STORAGE) || below("/api/repositories/") || path.ends_with("/api/system/ping") || below_npm(path)
+            }
             Method::PUT => true,
             _ => false,
         },
