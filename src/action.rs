@@ -8,7 +8,7 @@ use thiserror::Error;
 use crate::archive::selection::{Selection, SelectionError};
 use crate::job::{Configuration, PipelineRun};
 use crate::kind::{self, KINDS, Kind};
-use crate::package::Target;
+use crate::package::{Target, is_property_key};
 use crate::registry::url::{Base, BaseError, RepoKey};
 use crate::template::{Template, TemplateError};
 
@@ -28,9 +28,6 @@ pub const PROPERTIES: [&str; 10] = [
 
 /// The options that every type understands.
 const COMMON_OPTIONS: [&str; 2] = ["existing", "dry-run"];
-
-/// Characters that Artifactory forbids in property keys.
-const FORBIDDEN_IN_KEYS: &str = ")(}{][*+^$\\/~`!@#%&<>;=,±§ ";
 
 /// What to do where a version is in the repository already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,7 +112,7 @@ pub enum ConfigError {
     },
     /// A path that could leave the repository.
     #[error(
-        "TargetPath {0:?} is absolute or has '.', '..', a backslash or an empty segment in it; it is a folder of the repository"
+        "TargetPath {0:?} is absolute or has '.', '..', ';', a backslash or an empty segment in it; it is a folder of the repository"
     )]
     TargetPath(String),
     /// `key=value` pairs that are none.
@@ -197,8 +194,9 @@ fn secret_id(text: &str) -> Result<String, ConfigError> {
 
 fn target_path(text: &str, run: &PipelineRun) -> Result<Template, ConfigError> {
     let folder = text.strip_suffix('/').unwrap_or(text);
-    let plain =
-        |segment: &str| !matches!(segment, "" | "." | "..") && !segment.chars().any(|c| c == '\\' || c.is_control());
+    let plain = |segment: &str| {
+        !matches!(segment, "" | "." | "..") && !segment.chars().any(|c| "\\;".contains(c) || c.is_control())
+    };
     if !folder.split('/').all(plain) {
         return Err(ConfigError::TargetPath(text.to_owned()));
     }
@@ -213,7 +211,7 @@ fn template(property: &'static str, text: &str, run: &PipelineRun) -> Result<Tem
 fn properties(text: &str, run: &PipelineRun) -> Result<Vec<(String, Vec<Template>)>, ConfigError> {
     let mut found: Vec<(String, Vec<Template>)> = Vec::new();
     for (key, value) in pairs("Properties", text)? {
-        if key.chars().any(|c| c.is_control() || FORBIDDEN_IN_KEYS.contains(c)) {
+        if !is_property_key(&key) {
             let problem = format!("has the key {key:?}, with characters that Artifactory does not take in keys");
             return Err(ConfigError::Pairs { property: "Properties", problem });
         }
@@ -313,6 +311,8 @@ mod tests {
             ("Files", "a;;b", "Files"),
             ("TargetPath", "../x", "TargetPath"),
             ("TargetPath", "/x", "TargetPath"),
+            ("TargetPath", "x;a=1", "TargetPath"),
+            ("TargetPath", "x//y", "TargetPath"),
             ("TargetPath", "{branch}", "{branch}"),
             ("Properties", "a=", "empty value"),
             ("Properties", "a", "key=value"),
