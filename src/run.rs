@@ -308,7 +308,7 @@ fn paths(action: &ActionConfig, plan: &Plan) -> Vec<String> {
     let Target { base, repository, .. } = &action.target;
     let steps = || plan.packages().iter().flat_map(|package| &package.steps);
     let files = steps().map(|step| format!("{base}/{repository}/{}", step.file.path));
-    let listings = steps().filter_map(|step| step.listing.as_ref().filter(|listing| listing.rivals.is_some()));
+    let listings = steps().filter_map(|step| step.listing.as_ref().filter(|listing| listing.rivals().is_some()));
     let mut paths: Vec<String> = files.chain(listings.map(|listing| format!("{base}/{}", listing.path))).collect();
     // Several versions of one package share a listing.
     paths.sort_unstable();

@@ -15,6 +15,7 @@ mod reply;
 mod repository;
 mod retry;
 mod send;
+mod simple;
 mod tags;
 pub mod url;
 mod wire;
