@@ -7,6 +7,7 @@ TOOLS := .tools
 VENV := $(TOOLS)/deploy
 VERDACCIO := $(TOOLS)/verdaccio
 CLIENTS := $(TOOLS)/clients
+PYPI := $(TOOLS)/pypi
 CORPUS := $(TOOLS)/npm-corpus
 BASELINE := $(TOOLS)/bench
 # cargo-lambda links with zig, which its package brings; with "cargo" it links for this machine alone.
@@ -32,7 +33,7 @@ stack: ## keep the local services up, and print what `cargo lambda` needs to use
 	cargo run --locked --quiet --example stack
 
 .PHONY: test
-test: $(VERDACCIO)/node_modules/.package-lock.json $(TOOLS)/npm12/node_modules/.package-lock.json ## all tests: needs Rust, Node with npm, Python 3 and the package registries' clients; no AWS, no Docker
+test: $(VERDACCIO)/node_modules/.package-lock.json $(TOOLS)/npm12/node_modules/.package-lock.json $(PYPI)/requirements.txt ## all tests: needs Rust, Node with npm, Python 3 and the package registries' clients; no AWS, no Docker
 	cargo test --locked
 
 .PHONY: npm-clients
@@ -47,6 +48,14 @@ $(TOOLS)/%/node_modules/.package-lock.json: tests/tools/%/package.json tests/too
 	mkdir -p $(TOOLS)/$*
 	cp $^ $(TOOLS)/$*
 	cd $(TOOLS)/$* && npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
+
+# pip, twine and the registry of tests/it/pypi_clients.rs. The list is copied last, so that an interrupted installation
+# starts anew.
+$(PYPI)/requirements.txt: tests/tools/pypi/requirements.txt
+	rm -rf $(PYPI)
+	python3 -m venv $(PYPI)
+	$(PYPI)/bin/pip install --quiet --disable-pip-version-check --no-deps -r $<
+	cp $< $@
 
 .PHONY: check
 check: format lint test docs templates ## everything that must hold before a commit

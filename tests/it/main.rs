@@ -39,6 +39,8 @@ mod npm_tags;
 mod npm_workspaces;
 mod panics;
 mod parts;
+mod pypi;
+mod pypi_clients;
 mod refusals;
 mod registry;
 mod s3_emulator;

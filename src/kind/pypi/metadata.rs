@@ -150,9 +150,11 @@ fn format(text: &str, warnings: &mut Vec<String>) -> Result<(u32, u32), String> 
     }
 }
 
-/// A value as it is sent: words and addresses with one blank behind each comma, as twine sends them.
+/// A value as it is sent: what is compared without blanks around it, words and addresses with one blank behind each
+/// comma, as twine sends them.
 fn tidy(form: &str, value: &str) -> String {
     match form {
+        "metadata_version" | "name" | "version" => value.trim().to_owned(),
         "keywords" => value.split(',').map(str::trim).collect::<Vec<_>>().join(", "),
         "project_urls" => match value.split_once(',') {
             Some((label, address)) => format!("{}, {}", label.trim(), address.trim()),
@@ -207,7 +209,7 @@ impl<'a> Raw<'a> {
 fn trimmed(mut headers: Vec<(String, String)>) -> Vec<(String, String)> {
     let blank = [' ', '\t', '\r', '\n'];
     for (_, value) in &mut headers {
-        *value = value.trim_matches(blank).to_owned();
+        *value = value.trim_start_matches(blank).to_owned();
     }
     headers
 }
@@ -246,7 +248,7 @@ mod tests {
             .collect();
         let text = text.concat();
         let text = format!(
-            "Metadata-Version: 2.5\nNAME: Left.Pad\nVersion:v1.0\n{text}Keywords: a ,b,  c\nProject-URL: Home,https://a.example\n"
+            "Metadata-Version: 2.5\nNAME: Left.Pad \nVersion:v1.0\n{text}Keywords: a ,b,  c\nProject-URL: Home,https://a.example\n"
         );
         let metadata = Metadata::parse(text.as_bytes()).unwrap();
         assert_eq!((metadata.name.as_str(), metadata.version.normal()), ("Left.Pad", "1.0"));
@@ -276,7 +278,7 @@ mod tests {
             rest,
             [
                 ("license", "line 1\r\n        line 2\r\n        |line 3".to_owned()),
-                ("summary", "Pads: left".to_owned()),
+                ("summary", "Pads: left ".to_owned()),
                 ("classifiers", "A".to_owned()),
                 ("classifiers", "B :: C".to_owned()),
                 ("description", "# left\n\n  body: x\r\nend".to_owned()),

@@ -133,6 +133,13 @@ impl Artifactory {
         change(&mut self.state().switches);
     }
 
+    /// Name and value of every field of an upload form but the file; `None` where it is no form.
+    pub(crate) fn upload_form(request: &Request) -> Option<Vec<(String, String)>> {
+        let parts = multipart::parse(request.header("content-type"), &request.body).ok()?;
+        let fields = parts.into_iter().filter(|part| part.file.is_none());
+        Some(fields.map(|part| (part.name, String::from_utf8_lossy(&part.content).into_owned())).collect())
+    }
+
     /// Every file of a local repository, by path.
     pub(crate) fn files(&self, repository: &str) -> Vec<StoredFile> {
         let state = self.state();
