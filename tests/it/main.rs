@@ -41,6 +41,7 @@ mod panics;
 mod parts;
 mod pypi;
 mod pypi_clients;
+mod pypi_emulator;
 mod refusals;
 mod registry;
 mod s3_emulator;

@@ -280,3 +280,16 @@ async fn a_distribution_that_is_not_what_it_is_called_is_refused_with_what_to_do
     Log: request id RUN.
     ");
 }
+
+#[tokio::test]
+async fn epochs_and_local_versions_have_their_folders() {
+    let stack = stack().await;
+    let file = "left_pad-1!1.0+cu12.1-py3-none-any.whl";
+    let bytes = wheel("left_pad-1!1.0+cu12.1", &python_metadata("left-pad", "1!1.0+cu12.1", ""));
+    let artifact = Zip::new().file(&format!("dist/{file}"), &bytes).bytes();
+    for skipped in ["0", "1"] {
+        let (_, result) = stack.run(action(&stack, artifact.clone())).await;
+        assert_eq!(variables(&result)["SkippedCount"], skipped);
+        assert_eq!(stack.artifactory.file(REPOSITORY, &format!("left-pad/1!1.0+cu12.1/{file}")).unwrap(), bytes);
+    }
+}
