@@ -293,3 +293,24 @@ async fn epochs_and_local_versions_have_their_folders() {
         assert_eq!(stack.artifactory.file(REPOSITORY, &format!("left-pad/1!1.0+cu12.1/{file}")).unwrap(), bytes);
     }
 }
+
+#[tokio::test]
+async fn a_large_wheel_takes_no_more_memory_than_a_small_one() {
+    const LARGE: usize = 48 << 20;
+    let stack = stack().await;
+    succeeded(&stack.run(action(&stack, built())).await.1);
+    let before = stack.peak_memory().await;
+    let noise: Vec<u8> = std::iter::repeat_with(|| fastrand::u8(..)).take(LARGE).collect();
+    // Its metadata is at the beginning, where it is not kept.
+    let large = Zip::new()
+        .stored()
+        .file("large-1.0.dist-info/METADATA", python_metadata("large", "1.0", ""))
+        .file("large-1.0.dist-info/WHEEL", "Tag: py3-none-any\n")
+        .file("large/noise", noise)
+        .bytes();
+    let artifact = Zip::new().file("dist/large-1.0-py3-none-any.whl", &large).bytes();
+    succeeded(&stack.run(action(&stack, artifact)).await.1);
+    assert_eq!(stack.artifactory.file(REPOSITORY, "large/1.0/large-1.0-py3-none-any.whl").unwrap(), large);
+    let grown = stack.peak_memory().await - before;
+    assert!(grown < 24 << 10, "{grown} kB");
+}
