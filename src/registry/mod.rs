@@ -16,6 +16,7 @@ mod reply;
 mod repository;
 mod retry;
 mod send;
+mod simple;
 mod storage;
 mod tags;
 pub mod url;

@@ -44,6 +44,12 @@ fn whatever_patterns_say_what_is_packed_is_what_is_in_the_artifact() {
 }
 
 #[test]
+fn whatever_a_distribution_says_of_itself_stays_in_its_field() {
+    run(3_000, &seeds::metadata(), mutate::metadata, fuzzed::metadata);
+    run(2_000, &seeds::wheels(), mutate::zip, fuzzed::wheel);
+}
+
+#[test]
 fn what_was_found_once_holds() {
     for (function, bytes) in found() {
         match function {
@@ -51,6 +57,8 @@ fn what_was_found_once_holds() {
             "tgz" => fuzzed::tgz(&bytes),
             "manifest" => fuzzed::manifest(&bytes),
             "patterns" => fuzzed::patterns(&bytes),
+            "metadata" => fuzzed::metadata(&bytes),
+            "wheel" => fuzzed::wheel(&bytes),
             other => panic!("there is no {other}"),
         }
     }
