@@ -80,25 +80,17 @@ impl Plan {
     /// Puts the packages of all artifacts together, with the properties that the action wants on each file. The same
     /// package with the same content counts once.
     pub fn new(packages: impl IntoIterator<Item = PackagePlan>, target: &Target) -> Result<Self, PlanError> {
-        let mut plan = Self::default();
-        let mut known: HashMap<Coordinates, usize> = HashMap::new();
-        let mut paths: HashMap<RepoPath, Coordinates> = HashMap::new();
-        for mut package in packages {
-            if let Some(other) = known.get(&package.of).and_then(|at| plan.packages.get(*at)) {
-                if files(other).eq(files(&package)) {
-                    continue;
-                }
-                return Err(twice(other, &package));
-            }
+        let mut packages: Vec<PackagePlan> = packages.into_iter().collect();
+        let again = again(&packages)?;
+        let mut again = again.into_iter();
+        packages.retain(|_| !again.next().unwrap_or_default());
+        for package in &mut packages {
             for step in &mut package.steps {
                 step.file.properties = properties(&package.of, step, target)?;
-                if let Some(one) = paths.insert(step.file.path.clone(), package.of.clone()) {
-                    return Err(PlanError::SamePath { one, other: package.of, path: step.file.path.clone() });
-                }
             }
-            known.insert(package.of.clone(), plan.packages.len());
-            plan.packages.push(package);
         }
+        one_path_each(&packages)?;
+        let mut plan = Self { packages };
         plan.lower_versions_first();
         Ok(plan)
     }
@@ -127,6 +119,13 @@ impl Plan {
                 }
             }
         }
+    }
+
+    /// A plan of packages without requests.
+    #[cfg(test)]
+    pub(crate) fn of(packages: impl IntoIterator<Item = Coordinates>) -> Self {
+        let package = |of| PackagePlan { of, steps: Vec::new(), needs: Vec::new(), warnings: Vec::new() };
+        Self { packages: packages.into_iter().map(package).collect() }
     }
 
     /// The packages, in order.
@@ -199,6 +198,43 @@ fn properties(of: &Coordinates, step: &Step, target: &Target) -> Result<Vec<(Str
     Ok(properties)
 }
 
+/// Which packages are there before with the same content. Sorted, not kept in maps: there may be a hundred thousand.
+fn again(packages: &[PackagePlan]) -> Result<Vec<bool>, PlanError> {
+    let mut sorted: Vec<(usize, &PackagePlan)> = packages.iter().enumerate().collect();
+    sorted.sort_unstable_by_key(|(at, package)| (&package.of, *at));
+    let mut again = vec![false; packages.len()];
+    let mut wrong: Option<(usize, &PackagePlan, &PackagePlan)> = None;
+    for same in sorted.chunk_by(|(_, one), (_, other)| one.of == other.of) {
+        let Some(((_, first), others)) = same.split_first() else { continue };
+        for (at, other) in others {
+            if !files(first).eq(files(other)) {
+                wrong = wrong.filter(|(before, ..)| before < at).or(Some((*at, *first, *other)));
+            } else if let Some(again) = again.get_mut(*at) {
+                *again = true;
+            }
+        }
+    }
+    wrong.map_or(Ok(again), |(_, one, other)| Err(twice(one, other)))
+}
+
+/// Refuses two packages with a file at the same path.
+fn one_path_each(packages: &[PackagePlan]) -> Result<(), PlanError> {
+    let paths = |package: &PackagePlan| package.steps.len();
+    let mut sorted: Vec<(&RepoPath, usize, &Coordinates)> = Vec::with_capacity(packages.iter().map(paths).sum());
+    for (at, package) in packages.iter().enumerate() {
+        sorted.extend(package.steps.iter().map(|step| (&step.file.path, at, &package.of)));
+    }
+    sorted.sort_unstable_by_key(|(path, at, _)| (*path, *at));
+    let pairs = sorted.iter().zip(sorted.iter().skip(1));
+    let same = pairs.filter(|((one, ..), (other, ..))| one == other);
+    match same.min_by_key(|(_, (_, at, _))| *at) {
+        None => Ok(()),
+        Some(((path, _, one), (_, _, other))) => {
+            Err(PlanError::SamePath { one: (*one).clone(), other: (*other).clone(), path: (*path).clone() })
+        }
+    }
+}
+
 /// Why the same coordinates are not taken twice.
 fn twice(one: &PackagePlan, other: &PackagePlan) -> PlanError {
     let (of, Some(step)) = (&other.of, other.steps.first()) else { return PlanError::Twice(other.of.clone()) };
@@ -250,7 +286,7 @@ mod tests {
             steps: vec![Step {
                 way: Way::Api,
                 method: Method::Put,
-                path: format!("r/{path}"),
+                path: format!("r/{path}").into(),
                 headers: Vec::new(),
                 body: Body(vec![Segment::Bytes(content.to_owned().into())]),
                 file: PlannedFile::new(RepoPath::parse(path).unwrap(), Digests::of(content.as_bytes()).unwrap()),

@@ -4,6 +4,7 @@
 mod told;
 
 use std::io::{BufWriter, Cursor, IntoInnerError};
+use std::sync::Arc;
 
 use aws_sdk_codepipeline::types::FailureType;
 use serde::{Deserialize, Serialize};
@@ -47,7 +48,7 @@ pub struct PublishedFile {
     /// Its path in the repository.
     pub path: RepoPath,
     /// Its digests.
-    pub digests: Digests,
+    pub digests: Arc<Digests>,
     /// How it came there.
     pub state: FileState,
 }
@@ -314,7 +315,7 @@ mod tests {
             of: Coordinates { name: format!("left-{at}"), version: "1.0.0".to_owned() },
             files: vec![PublishedFile {
                 path: RepoPath::parse(&format!("left-{at}/-/left-{at}-1.0.0.tgz")).unwrap(),
-                digests: Digests::of(&b"abc"[..]).unwrap(),
+                digests: Arc::new(Digests::of(&b"abc"[..]).unwrap()),
                 state: *state,
             }],
             remark: None,
