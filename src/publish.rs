@@ -140,7 +140,7 @@ impl Publishing<'_> {
         // There may be a hundred thousand packages: only those are prepared that may be under way.
         let mut sending = FuturesOrdered::new();
         let mut done = 0;
-        let mut packages = Vec::new();
+        let mut packages = Vec::with_capacity(self.plan.packages().len());
         let mut failed = None;
         // They end in the plan's order.
         for (at, package) in self.plan.packages().iter().enumerate() {
@@ -210,7 +210,7 @@ impl Publishing<'_> {
     /// Sends a package, file by file, and sees to its tags.
     async fn send(&self, todo: Todo<'_>, shared: &Shared, came: &mut Came) -> Result<PublishedPackage, Stop> {
         let Todo { package, first, steps, .. } = todo;
-        let mut files = Vec::new();
+        let mut files = Vec::with_capacity(package.steps.len());
         for (at, (step, (found, whose))) in package.steps.iter().zip(steps).enumerate() {
             shared.reached.fetch_max(first + at + 1, Ordering::Relaxed);
             if !found.is_there() && self.action.mode == Mode::Publish {

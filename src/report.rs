@@ -168,8 +168,7 @@ impl Published {
         };
         let names = bounded(self.packages.iter().map(name), NAMES);
         let place = format!("{} at {}", self.repository, self.base);
-        let files = self.packages.iter().all(|package| package.of.noun() == Noun::File);
-        let noun = if files { Noun::File } else { Noun::Package }.one();
+        let noun = self.packages.first().map_or(Noun::Package, |package| package.of.noun()).one();
         match self.packages.len() {
             _ if planned > 0 => format!("Dry run, nothing was sent. Would publish to {place}: {names}"),
             1 if skipped == 1 => format!("{names}: the same content is in {place}"),

@@ -288,7 +288,7 @@ async fn look(action: &ActionConfig, plan: &Plan, registry: &Registry) -> Result
     // Collected, because a future that holds the closure is not `Send` in the compiler's eyes.
     let mut steps = steps.collect::<Vec<_>>().into_iter();
     let mut looks = FuturesOrdered::new();
-    let mut found = Vec::new();
+    let mut found = Vec::with_capacity(steps.len());
     loop {
         for (package, step) in steps.by_ref().take(LOOKS_AT_ONCE - looks.len()) {
             looks.push_back(Box::pin(async move {

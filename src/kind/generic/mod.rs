@@ -122,9 +122,13 @@ fn planned(archive: &Archive, repository: &RepoKey, chosen: Vec<Chosen>) -> Resu
         let of = Coordinates::file(&place);
         let file = PlannedFile { properties, ..PlannedFile::new(place, digests) };
         let step = Step::plain(&repository, file, Content::Entry(entry));
-        Ok(PackagePlan { of, steps: vec![step], needs: Vec::new(), warnings: Vec::new() })
+        Ok::<_, PackageError>(PackagePlan { of, steps: vec![step], needs: Vec::new(), warnings: Vec::new() })
     };
-    chosen.into_iter().map(plan).collect()
+    let mut plans = Vec::with_capacity(chosen.len());
+    for chosen in chosen {
+        plans.push(plan(chosen)?);
+    }
+    Ok(plans)
 }
 
 /// A link is never followed, and a copy of it would be another file: left out unasked it would be missed.
