@@ -12,7 +12,7 @@ use crate::apart;
 use crate::archive::source::{Cursor, ReadAt};
 use crate::archive::{ArchiveError, Entry};
 use crate::package::{Digests, hex};
-use crate::registry::url::{RepoKey, RepoPath};
+use crate::registry::url::RepoPath;
 
 /// How a step's request is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,8 +49,8 @@ pub struct Step {
     pub way: Way,
     /// The request's method.
     pub method: Method,
-    /// Path below Artifactory's root, already encoded: `api/npm/npm-local/left`.
-    pub path: String,
+    /// Path below Artifactory's root, already encoded: `api/npm/npm-local/left`; of a plain step the repository's.
+    pub path: Arc<str>,
     /// Headers of the type's protocol, authorization and length apart.
     pub headers: Vec<(&'static str, String)>,
     /// The body, of exactly known length.
@@ -64,17 +64,25 @@ pub struct Step {
 }
 
 impl Step {
-    /// Puts a file to its own path.
-    pub fn plain(repository: &RepoKey, file: PlannedFile, content: Content) -> Self {
+    /// Puts a file to its own path in the repository, whose key all steps share.
+    pub fn plain(repository: &Arc<str>, file: PlannedFile, content: Content) -> Self {
         Self {
             way: Way::Plain,
             method: Method::Put,
-            path: format!("{repository}/{}", file.path.encoded()),
+            path: Arc::clone(repository),
             headers: Vec::new(),
             body: Body(vec![Segment::Raw(content)]),
             file,
             listing: None,
             tag: None,
+        }
+    }
+
+    /// Where the request goes: a path below Artifactory's root, already encoded.
+    pub fn address(&self) -> String {
+        match self.way {
+            Way::Api => self.path.to_string(),
+            Way::Plain => format!("{}/{}", self.path, self.file.path.encoded()),
         }
     }
 }
@@ -84,8 +92,8 @@ impl Step {
 pub struct PlannedFile {
     /// Its path inside the repository.
     pub path: RepoPath,
-    /// Its digests.
-    pub digests: Digests,
+    /// Its digests, which whatever is told of the file shares.
+    pub digests: Arc<Digests>,
     /// Properties to set on it: key, then its values. The plan fills them in; kinds leave them empty.
     pub properties: Vec<(String, Vec<String>)>,
     /// By what a file in the repository is known to be this one.
@@ -108,7 +116,7 @@ pub enum SameBy {
 impl PlannedFile {
     /// A file without properties.
     pub fn new(path: RepoPath, digests: Digests) -> Self {
-        Self { path, digests, properties: Vec::new(), same_by: SameBy::Bytes }
+        Self { path, digests: Arc::new(digests), properties: Vec::new(), same_by: SameBy::Bytes }
     }
 
     /// A gzipped tar, which another archive of the same files is as good as.
@@ -291,11 +299,11 @@ impl Body {
 impl fmt::Display for Step {
     /// The step as a printed plan shows it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "  {} {} ({} bytes)", self.method, self.path, self.body.size())?;
+        writeln!(f, "  {} {} ({} bytes)", self.method, self.address(), self.body.size())?;
         for (name, value) in &self.headers {
             writeln!(f, "    {name}: {value}")?;
         }
-        let Digests { size, sha1, sha256, .. } = &self.file.digests;
+        let Digests { size, sha1, sha256, .. } = &*self.file.digests;
         writeln!(f, "    stores {} ({size} bytes)", self.file.path)?;
         writeln!(f, "    sha256 {}", hex(sha256))?;
         writeln!(f, "    sha1   {}", hex(sha1))?;
