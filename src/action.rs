@@ -115,7 +115,7 @@ pub enum ConfigError {
     },
     /// A path that could leave the repository.
     #[error(
-        "TargetPath {0:?} is absolute or has '.', '..', a backslash or an empty segment in it; it is a folder of the repository"
+        "TargetPath {0:?} is absolute or has '.', '..', ';', a backslash or an empty segment in it; it is a folder of the repository"
     )]
     TargetPath(String),
     /// `key=value` pairs that are none.
@@ -197,8 +197,9 @@ fn secret_id(text: &str) -> Result<String, ConfigError> {
 
 fn target_path(text: &str, run: &PipelineRun) -> Result<Template, ConfigError> {
     let folder = text.strip_suffix('/').unwrap_or(text);
-    let plain =
-        |segment: &str| !matches!(segment, "" | "." | "..") && !segment.chars().any(|c| c == '\\' || c.is_control());
+    let plain = |segment: &str| {
+        !matches!(segment, "" | "." | "..") && !segment.chars().any(|c| "\\;".contains(c) || c.is_control())
+    };
     if !folder.split('/').all(plain) {
         return Err(ConfigError::TargetPath(text.to_owned()));
     }
@@ -313,6 +314,8 @@ mod tests {
             ("Files", "a;;b", "Files"),
             ("TargetPath", "../x", "TargetPath"),
             ("TargetPath", "/x", "TargetPath"),
+            ("TargetPath", "x;a=1", "TargetPath"),
+            ("TargetPath", "x//y", "TargetPath"),
             ("TargetPath", "{branch}", "{branch}"),
             ("Properties", "a=", "empty value"),
             ("Properties", "a", "key=value"),

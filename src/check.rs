@@ -79,7 +79,7 @@ mod tests {
     use crate::plan::PackagePlan;
     use crate::registry::Reported;
     use crate::registry::url::RepoPath;
-    use crate::step::{Body, Method, PlannedFile, Step};
+    use crate::step::{Body, Method, PlannedFile, Step, Way};
 
     fn action(options: &str) -> ActionConfig {
         let configuration: BTreeMap<String, String> = [
@@ -97,6 +97,7 @@ mod tests {
         let package = |name: &&str| PackagePlan {
             of: Coordinates { name: (*name).to_owned(), version: "1.0.0".to_owned() },
             steps: vec![Step {
+                way: Way::Api,
                 method: Method::Put,
                 path: (*name).to_owned(),
                 headers: Vec::new(),

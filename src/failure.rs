@@ -2,6 +2,7 @@
 //! Everything here is reported to the pipeline; whatever is not a [`Failure`] breaks the tick and alarms us.
 
 mod lists;
+mod progress;
 mod remedy;
 
 use std::fmt::Write as _;
@@ -17,10 +18,11 @@ use crate::credential::SecretError;
 use crate::kind::PackageError;
 use crate::log::chain;
 use crate::package::Coordinates;
-use crate::plan::{Plan, PlanError};
+use crate::plan::PlanError;
 use crate::registry::url::{Base, BaseError, RepoKey, RepoPath};
-use crate::registry::{Class, Found, RegistryError};
+use crate::registry::{Class, RegistryError};
 use lists::{excerpt, list, outranked, shown};
+pub use progress::Progress;
 
 /// Longest account of what failed, in characters: of the 5,000 that CodePipeline takes, the rest is for what was
 /// published and what to do.
@@ -124,7 +126,7 @@ pub enum Failure {
         problem: String,
     },
     /// Versions that are there with other content.
-    #[error("{} in the repository with other content: {}", if .0.len() == 1 { "this version is" } else { "these versions are" }, list(.0))]
+    #[error("{} in the repository with other content: {}", these(.0), list(.0))]
     Conflicts(Vec<Conflict>),
     /// Nobody can tell what is in the place of these files.
     #[error("the user may not see in the repository {repository} whether a version exists already: {}", shown(.paths))]
@@ -149,7 +151,7 @@ pub enum Failure {
     #[error("in the repository already, with the same content, while Options say existing=fail: {}", shown(.0))]
     Exists(Vec<Coordinates>),
     /// Artifactory refused or failed.
-    #[error("{}{source}", of.as_ref().map(|of| format!("package {of}: ")).unwrap_or_default())]
+    #[error("{}{source}", of.as_ref().map(|of| format!("{} {of}: ", of.noun().one())).unwrap_or_default())]
     Registry {
         /// The package, where it was about one.
         of: Option<Coordinates>,
@@ -191,53 +193,6 @@ pub struct Conflict {
     pub ours: String,
     /// Which files differ and how; empty where that is not known.
     pub differences: String,
-}
-
-/// How far a job had come when it failed.
-#[derive(Debug, Clone, Default)]
-pub struct Progress {
-    /// Repository and Artifactory, once they are known.
-    pub place: Option<String>,
-    /// Packages that are published.
-    pub published: Vec<Coordinates>,
-    /// Packages that are not.
-    pub unpublished: Vec<Coordinates>,
-    /// Packages of which that is not known, because they were sent and could not be seen afterwards.
-    pub doubtful: Vec<Coordinates>,
-    /// Whether more may be published than that: by an earlier attempt, which nobody has looked after.
-    pub uncertain: bool,
-}
-
-impl Progress {
-    /// Notes what a look at all of the plan's files has found.
-    pub fn found(&mut self, plan: &Plan, found: &[Found]) {
-        let mut all = true;
-        let mut found = found.iter();
-        for package in plan.packages() {
-            // Every step's finding is taken, whatever the one before it was.
-            let missing = found.by_ref().take(package.steps.len()).filter(|found| !found.is_there());
-            if missing.count() == 0 {
-                self.is_published(&package.of);
-            } else {
-                all = false;
-            }
-        }
-        // What an earlier attempt stored a moment ago is not seen at once everywhere.
-        self.uncertain &= !all;
-    }
-
-    /// Notes that a package was sent and nobody knows what became of it.
-    pub fn is_doubtful(&mut self, package: &Coordinates) {
-        self.doubtful.push(package.clone());
-    }
-
-    /// Notes that all of a package is in the repository.
-    pub fn is_published(&mut self, package: &Coordinates) {
-        self.unpublished.retain(|other| other != package);
-        if !self.published.contains(package) {
-            self.published.push(package.clone());
-        }
-    }
 }
 
 impl Failure {
@@ -304,8 +259,8 @@ impl Failure {
 
     /// What is and what is not in the repository now, in words.
     fn published(&self, progress: &Progress) -> String {
-        let done: Vec<&Coordinates> = progress.published.iter().collect();
-        let mut doubtful: Vec<&Coordinates> = progress.doubtful.iter().collect();
+        let done: Vec<&Coordinates> = progress.published();
+        let mut doubtful: Vec<&Coordinates> = progress.doubtful();
         if let Self::Registry { of: Some(of), source } = self
             && source.may_have_stored()
             && !done.contains(&of)
@@ -313,7 +268,7 @@ impl Failure {
         {
             doubtful.push(of);
         }
-        let left: Vec<&Coordinates> = progress.unpublished.iter().filter(|of| !doubtful.contains(of)).collect();
+        let left: Vec<&Coordinates> = progress.unpublished().into_iter().filter(|of| !doubtful.contains(of)).collect();
         let mut sentences = Vec::new();
         if !done.is_empty() {
             sentences.push(format!("Published all the same: {}.", shown(&done)));
@@ -330,6 +285,15 @@ impl Failure {
             (false, false, false) => format!("Not published: {}.", shown(&left)),
         });
         sentences.join(" ")
+    }
+}
+
+/// What is in the way, as the beginning of a sentence.
+fn these(conflicts: &[Conflict]) -> String {
+    match conflicts {
+        [Conflict { of, .. }] => format!("this {} is", of.noun().fixed()),
+        [Conflict { of, .. }, ..] => format!("these {}s are", of.noun().fixed()),
+        [] => "nothing is".to_owned(),
     }
 }
 

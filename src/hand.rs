@@ -12,10 +12,13 @@ use crate::guard::{Panicked, guarded, guarded_now};
 use crate::hold::{Hold, Standing};
 use crate::job::{Job, JobId, Offer, PipelineRun};
 use crate::log::chain;
+use crate::package::Coordinates;
 use crate::report::{FailureReport, SuccessReport};
 use crate::run::{Effort, Ended, Services, run};
 use crate::settings::ActionType;
 
+/// How many bytes of names a job has in the invocation's answer, of which Lambda takes 6 MB.
+const NAMES: usize = 64 << 10;
 /// How many packages the line of the log that ends a job names.
 const SHOWN: usize = 20;
 
@@ -109,9 +112,8 @@ impl<'t> Hand<'t> {
             let running = run(self.services, job, effort, &mut hold, self.deadline);
             // A panic is a bug of ours, but the pipeline must not hang for it.
             let ended = Box::pin(guarded(running)).await;
-            let ended = ended.unwrap_or_else(|Panicked| {
-                Ended::Failed(Box::new(Failure::Panicked), Progress { uncertain: true, ..Progress::default() })
-            });
+            let ended =
+                ended.unwrap_or_else(|Panicked| Ended::Failed(Box::new(Failure::Panicked), Progress::unknown(true)));
             let packages = published(&ended);
             let outcome = self.answer(&id, ended, hold).await;
             let report = JobReport { packages, ..JobReport::of(&id, &run_facts, outcome, started) };
@@ -244,8 +246,25 @@ fn settled(ended: Result<(), AwsError>) {
 
 fn published(ended: &Ended) -> Vec<String> {
     match ended {
-        Ended::Published(published) => published.in_repository().map(ToString::to_string).collect(),
-        Ended::Failed(_, progress) => progress.published.iter().map(ToString::to_string).collect(),
+        Ended::Published(published) => named(published.in_repository().collect()),
+        Ended::Failed(_, progress) => named(progress.published()),
         Ended::Told(_) | Ended::Unfinished | Ended::Lost => Vec::new(),
     }
+}
+
+/// The names of packages, as many as an answer has room for, and how many there are more.
+fn named(packages: Vec<&Coordinates>) -> Vec<String> {
+    let all = packages.len();
+    let mut names = Vec::new();
+    let mut room = NAMES;
+    for package in packages {
+        let name = package.to_string();
+        let Some(rest) = room.checked_sub(name.len()) else {
+            names.push(format!("and {} more", all - names.len()));
+            break;
+        };
+        room = rest;
+        names.push(name);
+    }
+    names
 }

@@ -8,21 +8,64 @@ use std::io::{self, Read, Write};
 use serde::Serialize;
 use sha1::Digest as _;
 
-use crate::registry::url::{Base, RepoKey};
+use crate::registry::url::{Base, RepoKey, RepoPath};
 use crate::template::Template;
 
 /// Name and version of a package, as its registry knows it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Coordinates {
-    /// Name with its scope or group, e.g. `@acme/left` (npm) or `org.acme:left` (Maven).
+    /// Name with its scope or group, e.g. `@acme/left` (npm) or `org.acme:left` (Maven); of a file that is no package, its
+    /// path in the repository.
     pub name: String,
-    /// Version as it is published, already cleaned by the type's rules.
+    /// Version as it is published, already cleaned by the type's rules; empty for a file that is no package.
     pub version: String,
+}
+
+/// What is published under some coordinates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Noun {
+    /// A package, which has a version.
+    Package,
+    /// A file, which has none.
+    File,
+}
+
+impl Coordinates {
+    /// Those of a file that is no package.
+    pub fn file(path: &RepoPath) -> Self {
+        Self { name: path.to_string(), version: String::new() }
+    }
+
+    /// What it is.
+    pub fn noun(&self) -> Noun {
+        if self.version.is_empty() { Noun::File } else { Noun::Package }
+    }
+}
+
+impl Noun {
+    /// The word for one of them.
+    pub fn one(self) -> &'static str {
+        match self {
+            Self::Package => "package",
+            Self::File => "file",
+        }
+    }
+
+    /// What of it is never changed once it is published.
+    pub fn fixed(self) -> &'static str {
+        match self {
+            Self::Package => "version",
+            Self::File => "file",
+        }
+    }
 }
 
 impl fmt::Display for Coordinates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}@{}", self.name, self.version)
+        match self.noun() {
+            Noun::Package => write!(f, "{}@{}", self.name, self.version),
+            Noun::File => f.write_str(&self.name),
+        }
     }
 }
 

@@ -3,13 +3,13 @@
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use sha1::Digest as _;
 
-use crate::package::{Coordinates, Target, hex};
+use crate::package::{Coordinates, Noun, Target, hex};
 use crate::registry::url::RepoPath;
-use crate::step::{Rivals, Segment, Step};
+use crate::step::{Content, Rivals, Segment, Step, Way};
 use crate::template::{FileFacts, Template, TemplateError};
 
 /// Longest text of a plan in the log, in characters.
@@ -48,6 +48,16 @@ pub enum PlanError {
     /// Two packages of one job that would be the same version of the same package.
     #[error("the package {0} is in the artifacts twice with different content")]
     Twice(Coordinates),
+    /// Two different files of the artifacts that would be stored at the same path.
+    #[error("{one} and {other} are different files, and both would be stored at {path}")]
+    SamePlace {
+        /// The first, as `artifact:path`.
+        one: String,
+        /// The second.
+        other: String,
+        /// The path.
+        path: RepoPath,
+    },
     /// Two packages of one job that would be stored at the same path.
     #[error("{one} and {other} would both be stored at {path}")]
     SamePath {
@@ -78,7 +88,7 @@ impl Plan {
                 if files(other).eq(files(&package)) {
                     continue;
                 }
-                return Err(PlanError::Twice(package.of));
+                return Err(twice(other, &package));
             }
             for step in &mut package.steps {
                 step.file.properties = properties(&package.of, step, target)?;
@@ -126,16 +136,23 @@ impl Plan {
 
     /// The plan as text, as much of it as a line of the log has room for.
     pub fn excerpt(&self) -> String {
-        let text = self.to_string();
-        match text.char_indices().nth(EXCERPT) {
-            None => text,
-            Some(_) => text.chars().take(EXCERPT).chain(['…']).collect(),
+        let mut text = String::new();
+        for package in &self.packages {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{package}");
+            if let Some((end, _)) = text.char_indices().nth(EXCERPT) {
+                text.truncate(end);
+                text.push('…');
+                break;
+            }
         }
+        text
     }
 
     /// Whether a file gets properties after it is stored.
     pub fn is_annotated(&self) -> bool {
-        self.packages.iter().flat_map(|package| &package.steps).any(|step| !step.file.properties.is_empty())
+        let mut steps = self.packages.iter().flat_map(|package| &package.steps);
+        steps.any(|step| step.way == Way::Api && !step.file.properties.is_empty())
     }
 
     /// SHA-256 (hexadecimal) over everything that decides what will be published where.
@@ -160,12 +177,39 @@ impl Plan {
 fn properties(of: &Coordinates, step: &Step, target: &Target) -> Result<Vec<(String, Vec<String>)>, PlanError> {
     let path = step.file.path.as_str();
     let last = path.rsplit_once('/').map_or(path, |(_, last)| last);
-    let facts = FileFacts { name: &of.name, version: &of.version, file: last, dir: None };
+    // Of what we packed ourselves there is no file in the artifact.
+    let dir = match step.body.file() {
+        Some(Content::Entry(entry)) => Some(entry.path().rsplit_once('/').map_or("", |(dir, _)| dir)),
+        _ => None,
+    };
+    let version = Some(of.version.as_str()).filter(|_| of.noun() == Noun::Package);
+    let facts = FileFacts { name: Some(&of.name), version, file: last, dir };
     let fill = |(key, values): &(String, Vec<Template>)| {
         let values = values.iter().map(|value| value.for_file(&facts)).collect::<Result<_, _>>();
         values.map(|values| (key.clone(), values)).map_err(|source| PlanError::Property { source })
     };
-    target.properties.iter().map(fill).collect()
+    let wanted = target.properties.iter().map(fill).collect::<Result<Vec<_>, _>>()?;
+    // What a file has of its own comes before what the action wants on every one.
+    let mut properties = step.file.properties.clone();
+    for (key, values) in wanted {
+        if properties.iter().all(|(other, _)| *other != key) {
+            properties.push((key, values));
+        }
+    }
+    Ok(properties)
+}
+
+/// Why the same coordinates are not taken twice.
+fn twice(one: &PackagePlan, other: &PackagePlan) -> PlanError {
+    let (of, Some(step)) = (&other.of, other.steps.first()) else { return PlanError::Twice(other.of.clone()) };
+    let source = |package: &PackagePlan| match package.steps.first().and_then(|step| step.body.file()) {
+        Some(Content::Entry(entry)) => format!("{entry:?}"),
+        _ => package.of.to_string(),
+    };
+    match of.noun() {
+        Noun::Package => PlanError::Twice(of.clone()),
+        Noun::File => PlanError::SamePlace { one: source(one), other: source(other), path: step.file.path.clone() },
+    }
 }
 
 fn files(package: &PackagePlan) -> impl Iterator<Item = (&str, [u8; 32])> {
@@ -174,14 +218,18 @@ fn files(package: &PackagePlan) -> impl Iterator<Item = (&str, [u8; 32])> {
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for package in &self.packages {
-            writeln!(f, "{}", package.of)?;
-            for step in &package.steps {
-                write!(f, "{step}")?;
-            }
-            for warning in &package.warnings {
-                writeln!(f, "  warning: {warning}")?;
-            }
+        self.packages.iter().try_for_each(|package| write!(f, "{package}"))
+    }
+}
+
+impl fmt::Display for PackagePlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.of)?;
+        for step in &self.steps {
+            write!(f, "{step}")?;
+        }
+        for warning in &self.warnings {
+            writeln!(f, "  warning: {warning}")?;
         }
         Ok(())
     }
@@ -200,6 +248,7 @@ mod tests {
         PackagePlan {
             of: Coordinates { name: name.to_owned(), version: "1.0.0".to_owned() },
             steps: vec![Step {
+                way: Way::Api,
                 method: Method::Put,
                 path: format!("r/{path}"),
                 headers: Vec::new(),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use futures_util::stream::{self, StreamExt as _};
+use futures_util::stream::{FuturesOrdered, StreamExt as _};
 use tokio::sync::SetOnce;
 
 use crate::action::{ActionConfig, Existing, Mode};
@@ -13,11 +13,11 @@ use crate::deadline::Deadline;
 use crate::failure::{Failure, Progress};
 use crate::hold::{Hold, Standing};
 use crate::lanes::{Lanes, MOST, Traffic};
-use crate::package::Digests;
+use crate::package::{Digests, Noun};
 use crate::plan::{PackagePlan, Plan};
 use crate::registry::{Found, Registry, Sent};
 use crate::report::{FileState, PublishedFile, PublishedPackage};
-use crate::step::Step;
+use crate::step::{Step, Way};
 use crate::stop::Stop;
 use crate::tags;
 
@@ -55,6 +55,14 @@ struct Todo<'a> {
     after: Vec<usize>,
 }
 
+/// The packages of a plan, prepared one after the other.
+#[derive(Default)]
+struct Todos<'a> {
+    /// How many steps those before have.
+    steps: usize,
+    by_name: HashMap<&'a str, Vec<usize>>,
+}
+
 /// What the packages of a job share while they are sent.
 struct Shared {
     lanes: Lanes,
@@ -84,6 +92,32 @@ enum Came {
     Stored,
 }
 
+impl<'p> Todos<'p> {
+    /// The next package of the plan, with what was found of it.
+    fn next(
+        &mut self,
+        at: usize,
+        package: &'p PackagePlan,
+        found: &mut impl Iterator<Item = Found>,
+        hold: &Hold<'_>,
+        went_on_with: Option<usize>,
+    ) -> Todo<'p> {
+        let first = self.steps;
+        self.steps += package.steps.len();
+        let whose = |at| if hold.is_own(at, went_on_with) { Whose::MayBeOurs } else { Whose::Anothers };
+        let found = found.by_ref().take(package.steps.len());
+        let steps = found.enumerate().map(|(at, found)| (found, whose(first + at))).collect();
+        let mut after = Vec::new();
+        // Nothing needs a file, and there are no two at one place.
+        if package.of.noun() == Noun::Package {
+            let before = package.needs.iter().chain([&package.of.name]);
+            after = before.filter_map(|name| self.by_name.get(name.as_str())).flatten().copied().collect();
+            self.by_name.entry(&package.of.name).or_default().push(at);
+        }
+        Todo { package, first, steps, after }
+    }
+}
+
 impl Publishing<'_> {
     /// Sends all that is missing. `found` has an entry for each of the plan's steps.
     pub async fn all(
@@ -92,27 +126,33 @@ impl Publishing<'_> {
         hold: &mut Hold<'_>,
         progress: &mut Progress,
     ) -> Result<Vec<PublishedPackage>, Stop> {
-        let todos = self.todos(found, hold);
         let shared = Shared {
             lanes: Lanes::default(),
             stopped: AtomicBool::new(false),
             reached: hold.reached(),
-            ended: todos.iter().map(|_| SetOnce::new()).collect(),
+            ended: self.plan.packages().iter().map(|_| SetOnce::new()).collect(),
         };
         let shared = &shared;
-        let sending: Vec<_> = todos.into_iter().enumerate().map(|(at, todo)| self.package(at, todo, shared)).collect();
-        let mut sending = stream::iter(sending).buffered(MOST);
+        let mut todos = Todos::default();
+        let mut found = found.into_iter();
+        let mut waiting = self.plan.packages().iter().enumerate();
+        // There may be a hundred thousand packages: only those are prepared that may be under way.
+        let mut sending = FuturesOrdered::new();
         let mut done = 0;
         let mut packages = Vec::new();
         let mut failed = None;
         // They end in the plan's order.
-        for package in self.plan.packages() {
+        for (at, package) in self.plan.packages().iter().enumerate() {
+            for (at, package) in waiting.by_ref().take(MOST - sending.len()) {
+                let todo = todos.next(at, package, &mut found, hold, self.went_on_with);
+                sending.push_back(Box::pin(self.package(at, todo, shared)));
+            }
             let Some(ended) = sending.next().await else { break };
             done += package.steps.len();
             match ended {
                 Ended::Published(published) => {
                     if self.action.mode == Mode::Publish {
-                        progress.is_published(&package.of);
+                        progress.is_published(at);
                     }
                     if failed.is_none() && hold.advance(done).await == Standing::Lost {
                         return Err(Stop::Lost);
@@ -122,8 +162,8 @@ impl Publishing<'_> {
                 Ended::Left => {}
                 Ended::Stopped(stop, came) => {
                     match came {
-                        Came::Stored => progress.is_published(&package.of),
-                        Came::Sent if stop.leaves_doubt() => progress.is_doubtful(&package.of),
+                        Came::Stored => progress.is_published(at),
+                        Came::Sent if stop.leaves_doubt() => progress.is_doubtful(at),
                         Came::Nowhere | Came::Sent => {}
                     }
                     failed.get_or_insert(stop);
@@ -131,24 +171,6 @@ impl Publishing<'_> {
             }
         }
         failed.map_or(Ok(packages), Err)
-    }
-
-    fn todos<'p>(&'p self, found: Vec<Found>, hold: &Hold<'_>) -> Vec<Todo<'p>> {
-        let mut found = found.into_iter().enumerate().map(|(at, found)| {
-            let whose = if hold.is_own(at, self.went_on_with) { Whose::MayBeOurs } else { Whose::Anothers };
-            (found, whose)
-        });
-        let mut first = 0;
-        let mut by_name: HashMap<&str, Vec<usize>> = HashMap::new();
-        let todo = |(at, package): (usize, &'p PackagePlan)| {
-            let steps: Vec<_> = found.by_ref().take(package.steps.len()).collect();
-            let before = package.needs.iter().chain([&package.of.name]).filter_map(|name| by_name.get(name.as_str()));
-            let todo = Todo { package, first, after: before.flatten().copied().collect(), steps };
-            by_name.entry(&package.of.name).or_default().push(at);
-            first += package.steps.len();
-            todo
-        };
-        self.plan.packages().iter().enumerate().map(todo).collect()
     }
 
     async fn package(&self, at: usize, todo: Todo<'_>, shared: &Shared) -> Ended {
@@ -251,8 +273,11 @@ impl Publishing<'_> {
         }
     }
 
-    /// Sets the properties of a file that this job stored.
+    /// Sets the properties of a file that this job stored, where they did not go along with it.
     async fn annotate(&self, package: &PackagePlan, step: &Step) -> Result<(), Stop> {
+        if step.way == Way::Plain {
+            return Ok(());
+        }
         let annotated = self.registry.set_properties(&self.action.target.repository, &step.file, self.deadline).await;
         annotated.map_err(|error| Stop::registry(error, Some(package)))
     }

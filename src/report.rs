@@ -1,18 +1,22 @@
 //! What CodePipeline is told at the end of a job: texts within the API's limits, output variables, and the report that
 //! goes into an output artifact. The same job gives the same report, so that a repeated call is harmless.
 
-use std::io::{Cursor, Write};
+mod told;
+
+use std::io::{BufWriter, Cursor, IntoInnerError};
 
 use aws_sdk_codepipeline::types::FailureType;
 use serde::{Deserialize, Serialize};
 use zip::CompressionMethod;
 use zip::write::SimpleFileOptions;
 
-use crate::package::{Coordinates, Digests, hex};
+use crate::package::{Coordinates, Digests, Noun, hex};
 use crate::registry::url::{Base, RepoKey, RepoPath};
 
 /// Longest summary, in characters (API model).
 const SUMMARY: usize = 2048;
+/// Longest list of names in a summary, in bytes: the rest is for what comes before it.
+const NAMES: usize = 1500;
 /// Longest failure message.
 const MESSAGE: usize = 5000;
 /// Longest external execution id, and longest revision.
@@ -122,11 +126,15 @@ impl Published {
         let first = self.packages.first();
         let file = self.files().next();
         let sha256 = file.map(|file| hex(&file.digests.sha256)).unwrap_or_default();
-        let version = first.map(|package| package.of.version.clone()).unwrap_or_default();
+        // A file has no version; what changes with it is its content.
+        let (version, revision) = match first.map(|package| (package.of.noun(), &package.of.version)) {
+            Some((Noun::Package, version)) => (version.clone(), version.clone()),
+            Some((Noun::File, _)) | None => ("-".to_owned(), sha256.clone()),
+        };
         let skipped = self.count(&[FileState::Skipped, FileState::Repacked]);
         let mut variables = vec![
             ("PackageName", first.map(|package| package.of.name.clone()).unwrap_or_default()),
-            ("PackageVersion", version.clone()),
+            ("PackageVersion", version),
             ("PackageCount", self.packages.len().to_string()),
             ("ArtifactUrl", file.map(|file| self.url(file)).unwrap_or_default()),
             ("Sha256", sha256.clone()),
@@ -140,7 +148,7 @@ impl Published {
         SuccessReport {
             summary: text(&self.summary(skipped), SUMMARY),
             external_execution_id: text(external_execution_id, IDENTIFIER),
-            revision: text(&version, IDENTIFIER),
+            revision: text(&revision, IDENTIFIER),
             change_identifier: text(&sha256, CHANGE),
             variables: variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
         }
@@ -157,57 +165,33 @@ impl Published {
             let told: Vec<&str> = state.into_iter().chain(package.remark.as_deref()).collect();
             if told.is_empty() { package.of.to_string() } else { format!("{} ({})", package.of, told.join("; ")) }
         };
-        let names = self.packages.iter().map(name).collect::<Vec<_>>().join(", ");
+        let names = bounded(self.packages.iter().map(name), NAMES);
         let place = format!("{} at {}", self.repository, self.base);
+        let files = self.packages.iter().all(|package| package.of.noun() == Noun::File);
+        let noun = if files { Noun::File } else { Noun::Package }.one();
         match self.packages.len() {
             _ if planned > 0 => format!("Dry run, nothing was sent. Would publish to {place}: {names}"),
             1 if skipped == 1 => format!("{names}: the same content is in {place}"),
             1 => format!("Published {names} to {place}"),
-            count => format!(
-                "Published {} of {count} packages to {place}, {skipped} already there: {names}",
-                count - skipped
-            ),
+            count => {
+                let sent = count - skipped;
+                format!("Published {sent} of {count} {noun}s to {place}, {skipped} already there: {names}")
+            }
         }
     }
 
     /// The zip with `publish-report.json` that an output artifact holds.
     pub fn zip(&self) -> Result<Vec<u8>, std::io::Error> {
-        let report = self.json();
         let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
         // A fixed time: the same job gives the same bytes.
         let options = SimpleFileOptions::default()
             .compression_method(CompressionMethod::Deflated)
             .last_modified_time(zip::DateTime::default());
         zip.start_file("publish-report.json", options)?;
-        zip.write_all(&serde_json::to_vec_pretty(&report)?)?;
+        let mut json = BufWriter::new(zip);
+        serde_json::to_writer_pretty(&mut json, &told::Told(self, ()))?;
+        let zip = json.into_inner().map_err(IntoInnerError::into_error)?;
         Ok(zip.finish()?.into_inner())
-    }
-
-    fn json(&self) -> serde_json::Value {
-        let file = |file: &PublishedFile| {
-            let Digests { size, sha1, sha256, md5, sha512: _ } = &file.digests;
-            serde_json::json!({
-                "path": file.path,
-                "url": self.url(file),
-                "size": size,
-                "sha1": hex(sha1),
-                "sha256": hex(sha256),
-                "md5": hex(md5),
-                "state": file.state,
-            })
-        };
-        let package = |package: &PublishedPackage| {
-            serde_json::json!({
-                "name": package.of.name,
-                "version": package.of.version,
-                "files": package.files.iter().map(file).collect::<Vec<_>>(),
-            })
-        };
-        serde_json::json!({
-            "repository": self.repository,
-            "artifactory": self.base.to_string(),
-            "packages": self.packages.iter().map(package).collect::<Vec<_>>(),
-        })
     }
 }
 
@@ -292,6 +276,22 @@ fn text(text: &str, most: usize) -> String {
     }
 }
 
+/// As many of the names as there is room for, and how many there are more.
+fn bounded(names: impl ExactSizeIterator<Item = String>, most: usize) -> String {
+    let all = names.len();
+    let mut list = String::new();
+    for (at, name) in names.enumerate() {
+        if at > 0 && list.len() + name.len() > most {
+            return format!("{list} and {} more", all - at);
+        }
+        if at > 0 {
+            list.push_str(", ");
+        }
+        list.push_str(&name);
+    }
+    list
+}
+
 fn cut(text: &str, most: usize) -> String {
     let length = |text: &str| text.chars().map(char::len_utf16).sum::<usize>();
     if length(text) <= most {
@@ -326,6 +326,15 @@ mod tests {
         }
     }
 
+    /// As many files that are no packages.
+    fn files(states: &[FileState]) -> Published {
+        let mut published = published(states);
+        for package in &mut published.packages {
+            package.of = Coordinates::file(&package.files[0].path);
+        }
+        published
+    }
+
     #[test]
     fn summaries_say_what_went_where() {
         use FileState::{Planned, Repacked, Skipped, Stored};
@@ -334,6 +343,12 @@ mod tests {
         insta::assert_snapshot!(summary(&[Stored]), @"Published left-0@1.0.0 to npm-local at https://acme.jfrog.io");
         insta::assert_snapshot!(summary(&[Skipped]), @"left-0@1.0.0 (already there): the same content is in npm-local at https://acme.jfrog.io");
         insta::assert_snapshot!(summary(&[Stored, Skipped]), @"Published 1 of 2 packages to npm-local at https://acme.jfrog.io, 1 already there: left-0@1.0.0, left-1@1.0.0 (already there)");
+        let of_files = |states: &[FileState]| files(states).report("run").summary;
+        insta::assert_snapshot!(of_files(&[Stored]), @"Published left-0/-/left-0-1.0.0.tgz to npm-local at https://acme.jfrog.io");
+        insta::assert_snapshot!(of_files(&[Stored, Stored, Skipped]), @"Published 2 of 3 files to npm-local at https://acme.jfrog.io, 1 already there: left-0/-/left-0-1.0.0.tgz, left-1/-/left-1-1.0.0.tgz, left-2/-/left-2-1.0.0.tgz (already there)");
+        let thousand = of_files(&[Stored; 1000]);
+        insta::assert_snapshot!(thousand.get(..120).unwrap(), @"Published 1000 of 1000 files to npm-local at https://acme.jfrog.io, 0 already there: left-0/-/left-0-1.0.0.tgz, left-1/-");
+        insta::assert_snapshot!(thousand.rsplit_once(", ").unwrap().1, @"left-51/-/left-51-1.0.0.tgz and 948 more");
         insta::assert_snapshot!(summary(&[Planned]), @"Dry run, nothing was sent. Would publish to npm-local at https://acme.jfrog.io: left-0@1.0.0");
     }
 
@@ -345,6 +360,16 @@ mod tests {
         assert_eq!(report.variables[3].1, "https://acme.jfrog.io/artifactory/npm-local/left-0/-/left-0-1.0.0.tgz");
         assert_eq!(report.variables[5].1, "1");
         assert_eq!(report.change_identifier.len(), 64);
+    }
+
+    #[test]
+    fn the_revision_of_a_file_is_its_digest() {
+        let report = files(&[FileState::Stored]).report("run");
+        assert_eq!(
+            (report.revision.as_str(), report.variables[1].1.as_str()),
+            (report.change_identifier.as_str(), "-")
+        );
+        assert_eq!(report.variables[0].1, "left-0/-/left-0-1.0.0.tgz");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use aws_config::SdkConfig;
 use bytes::Bytes;
-use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use futures_util::stream::{FuturesOrdered, StreamExt as _};
 
 use crate::access;
 use crate::action::{ActionConfig, Existing, Mode};
@@ -28,7 +28,7 @@ use crate::registry::{Found, Http, Registry};
 use crate::report::{FailureReport, Published};
 use crate::settings::Settings;
 use crate::stop::Stop;
-use crate::turns::Turns;
+use crate::turns::{Paths, Turns};
 
 /// How many existing versions are asked for at once.
 const LOOKS_AT_ONCE: usize = 8;
@@ -87,7 +87,7 @@ pub async fn run(services: &Services, job: Job, effort: Effort, hold: &mut Hold<
     if let Some(report) = hold.told() {
         return Ended::Told(report.clone());
     }
-    let progress = Progress { uncertain: hold.is_resumed(), ..Progress::default() };
+    let progress = Progress::unknown(hold.is_resumed());
     if let Effort::GiveUp { attempts } = effort {
         return Ended::Failed(Box::new(Failure::DiedTooOften { attempts }), progress);
     }
@@ -131,7 +131,7 @@ impl Run<'_> {
         let secret = secret.map(|id| format!(", with the secret {id}")).unwrap_or_default();
         self.progress.place = Some(format!("{} at {}{secret}", action.target.repository, action.target.base));
         let (credential, plan) = in_time(deadline, self.prepare(&action)).await??;
-        self.progress.unpublished = plan.packages().iter().map(|package| package.of.clone()).collect();
+        self.progress.plans(&plan);
         log(&plan);
 
         let turn = in_time(deadline, services.turns.take(paths(&action, &plan))).await?;
@@ -282,13 +282,22 @@ async fn in_time<T>(deadline: Deadline, work: impl Future<Output = T>) -> Result
 /// What is in the repository for each step of the plan.
 async fn look(action: &ActionConfig, plan: &Plan, registry: &Registry) -> Result<Vec<Found>, Stop> {
     let steps = plan.packages().iter().flat_map(|package| package.steps.iter().map(move |step| (package, step)));
-    let looks = steps.map(|(package, step)| async move {
-        let found = registry.look(&action.target.repository, step).await;
-        found.map_err(|error| Stop::registry(error, Some(package)))
-    });
-    // Collected, because a stream that holds the closure is not `Send` in the compiler's eyes.
-    let looks: Vec<_> = looks.collect();
-    stream::iter(looks).buffered(LOOKS_AT_ONCE).try_collect().await
+    // Collected, because a future that holds the closure is not `Send` in the compiler's eyes.
+    let mut steps = steps.collect::<Vec<_>>().into_iter();
+    let mut looks = FuturesOrdered::new();
+    let mut found = Vec::new();
+    loop {
+        for (package, step) in steps.by_ref().take(LOOKS_AT_ONCE - looks.len()) {
+            looks.push_back(Box::pin(async move {
+                let found = registry.look(&action.target.repository, step).await;
+                found.map_err(|error| Stop::registry(error, Some(package)))
+            }));
+        }
+        match looks.next().await {
+            Some(one) => found.push(one?),
+            None => return Ok(found),
+        }
+    }
 }
 
 /// What may not be seen is refused with what the server says to it.
@@ -304,16 +313,12 @@ async fn in_the_servers_words(failure: Failure, plan: &Plan, repository: &RepoKe
 
 /// Every path that the plan writes to, as no other job may while this one does; and every listing in which nothing higher
 /// may appear between the look and the write, or an older version would become the latest.
-fn paths(action: &ActionConfig, plan: &Plan) -> Vec<String> {
+fn paths(action: &ActionConfig, plan: &Plan) -> Paths {
     let Target { base, repository, .. } = &action.target;
     let steps = || plan.packages().iter().flat_map(|package| &package.steps);
     let files = steps().map(|step| format!("{base}/{repository}/{}", step.file.path));
     let listings = steps().filter_map(|step| step.listing.as_ref().filter(|listing| listing.rivals.is_some()));
-    let mut paths: Vec<String> = files.chain(listings.map(|listing| format!("{base}/{}", listing.path))).collect();
-    // Several versions of one package share a listing.
-    paths.sort_unstable();
-    paths.dedup();
-    paths
+    files.chain(listings.map(|listing| format!("{base}/{}", listing.path))).collect()
 }
 
 fn log(plan: &Plan) {

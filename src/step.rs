@@ -12,7 +12,7 @@ use crate::apart;
 use crate::archive::source::{Cursor, ReadAt};
 use crate::archive::{ArchiveError, Entry};
 use crate::package::{Digests, hex};
-use crate::registry::url::RepoPath;
+use crate::registry::url::{RepoKey, RepoPath};
 
 /// How a step's request is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,9 +32,21 @@ impl fmt::Display for Method {
     }
 }
 
+/// How a step's file gets to its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// By the type's own API, which knows where to put it; properties are set in a request of their own.
+    Api,
+    /// By a `PUT` to its own path ("Deploy Artifact" of Artifactory's REST API): its digests and properties go along, and
+    /// where the server has such content already no body is sent ("Deploy Artifact by Checksum").
+    Plain,
+}
+
 /// One request that publishes one file.
 #[derive(Debug, Clone)]
 pub struct Step {
+    /// How the file gets to its place.
+    pub way: Way,
     /// The request's method.
     pub method: Method,
     /// Path below Artifactory's root, already encoded: `api/npm/npm-local/left`.
@@ -46,9 +58,25 @@ pub struct Step {
     /// What is in the repository once the step is done.
     pub file: PlannedFile,
     /// Where else, besides the file's own path, the type's protocol tells of an existing version.
-    pub listing: Option<Listing>,
+    pub listing: Option<Box<Listing>>,
     /// The movable name that the version is published under.
-    pub tag: Option<Tag>,
+    pub tag: Option<Box<Tag>>,
+}
+
+impl Step {
+    /// Puts a file to its own path.
+    pub fn plain(repository: &RepoKey, file: PlannedFile, content: Content) -> Self {
+        Self {
+            way: Way::Plain,
+            method: Method::Put,
+            path: format!("{repository}/{}", file.path.encoded()),
+            headers: Vec::new(),
+            body: Body(vec![Segment::Raw(content)]),
+            file,
+            listing: None,
+            tag: None,
+        }
+    }
 }
 
 /// A file as it will be in the repository.

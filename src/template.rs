@@ -83,10 +83,10 @@ pub struct Template(Vec<Piece>);
 /// What the placeholders of one published file stand for.
 #[derive(Debug, Clone, Copy)]
 pub struct FileFacts<'a> {
-    /// The package's name.
-    pub name: &'a str,
-    /// The package's version.
-    pub version: &'a str,
+    /// The package's name, once it has one.
+    pub name: Option<&'a str>,
+    /// The package's version, where it has one.
+    pub version: Option<&'a str>,
     /// The file's name.
     pub file: &'a str,
     /// The folder of the artifact that it comes from, where it comes from one.
@@ -134,8 +134,8 @@ impl Template {
                 Piece::Text(text) => filled.push_str(text),
                 Piece::Hole(placeholder) => {
                     let value = match placeholder {
-                        Placeholder::Name => Some(facts.name),
-                        Placeholder::Version => Some(facts.version),
+                        Placeholder::Name => facts.name,
+                        Placeholder::Version => facts.version,
                         Placeholder::File => Some(facts.file),
                         Placeholder::Dir => facts.dir,
                         Placeholder::Pipeline | Placeholder::Execution | Placeholder::Stage | Placeholder::Action => {
@@ -162,7 +162,8 @@ fn checked(placeholder: Placeholder, value: Option<&str>) -> Result<String, Temp
 mod tests {
     use super::*;
 
-    const FACTS: FileFacts<'static> = FileFacts { name: "@a/b", version: "1.0.0", file: "b.tgz", dir: Some("lib") };
+    const FACTS: FileFacts<'static> =
+        FileFacts { name: Some("@a/b"), version: Some("1.0.0"), file: "b.tgz", dir: Some("lib") };
 
     fn fill(text: &str, pipeline: &str) -> Result<String, TemplateError> {
         let run = PipelineRun { pipeline: Some(pipeline.to_owned()), ..PipelineRun::default() };

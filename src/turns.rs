@@ -2,6 +2,7 @@
 //! write to it there is a window in which a neighbour's file would be overwritten unseen.
 
 use std::collections::HashSet;
+use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::Notify;
@@ -9,7 +10,7 @@ use tokio::sync::Notify;
 /// The paths that jobs of this process publish to at the moment.
 #[derive(Debug, Default)]
 pub struct Turns {
-    taken: Mutex<HashSet<String>>,
+    taken: Mutex<HashSet<u64>>,
     freed: Notify,
 }
 
@@ -18,12 +19,28 @@ pub struct Turns {
 #[must_use = "the turn ends when it is dropped"]
 pub struct Turn<'a> {
     turns: &'a Turns,
-    paths: Vec<String>,
+    paths: Paths,
+}
+
+/// Paths that a job publishes to, as digests, because there may be a hundred thousand. Of two paths with one digest the
+/// job of one waits in vain: no harm.
+#[derive(Debug)]
+pub struct Paths(Vec<u64>);
+
+impl FromIterator<String> for Paths {
+    fn from_iter<I: IntoIterator<Item = String>>(paths: I) -> Self {
+        let digest = |path: String| BuildHasherDefault::<DefaultHasher>::default().hash_one(path);
+        let mut digests: Vec<u64> = paths.into_iter().map(digest).collect();
+        // Several versions of one package share a listing.
+        digests.sort_unstable();
+        digests.dedup();
+        Self(digests)
+    }
 }
 
 impl Turns {
     /// Waits until nobody else has any of these paths, and takes them all at once: who waits holds nothing.
-    pub async fn take(&self, paths: Vec<String>) -> Turn<'_> {
+    pub async fn take(&self, paths: Paths) -> Turn<'_> {
         loop {
             let mut freed = std::pin::pin!(self.freed.notified());
             // Registered before the look, so that what is freed in between is heard of.
@@ -35,11 +52,11 @@ impl Turns {
         }
     }
 
-    fn try_take(&self, paths: &[String]) -> bool {
+    fn try_take(&self, Paths(paths): &Paths) -> bool {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let free = !paths.iter().any(|path| taken.contains(path));
         if free {
-            taken.extend(paths.iter().cloned());
+            taken.extend(paths);
         }
         free
     }
@@ -48,7 +65,7 @@ impl Turns {
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         let mut taken = self.turns.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        for path in &self.paths {
+        for path in &self.paths.0 {
             taken.remove(path);
         }
         drop(taken);
@@ -61,7 +78,7 @@ mod tests {
     use super::*;
     use futures_util::FutureExt as _;
 
-    fn paths(names: &[&str]) -> Vec<String> {
+    fn paths(names: &[&str]) -> Paths {
         names.iter().map(|name| (*name).to_owned()).collect()
     }
 

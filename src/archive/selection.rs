@@ -49,16 +49,32 @@ impl Selection {
     /// Whether the file at `path` is looked at. Without an including pattern every file is, but for the
     /// excluded ones.
     pub fn matches(&self, path: &str) -> bool {
-        self.included(path) && !any(&self.exclude, path)
+        self.rest(path).is_some()
+    }
+
+    /// What of the path of a file that is looked at lies behind the fixed beginning of the first pattern that includes it:
+    /// behind the last slash before its first wildcard. `None` for other files.
+    pub fn rest<'p>(&self, path: &'p str) -> Option<&'p str> {
+        if any(&self.exclude, path) {
+            return None;
+        }
+        if self.include.is_empty() {
+            return Some(path);
+        }
+        let pattern = self.include.iter().find(|pattern| fast_glob::glob_match(pattern, path))?;
+        let fixed = pattern.find(['*', '?', '[', '{']).and_then(|wild| pattern.get(..wild)).unwrap_or(pattern);
+        let folder = fixed.rfind('/').and_then(|slash| pattern.get(..=slash)).unwrap_or_default();
+        Some(path.strip_prefix(folder).unwrap_or(path))
+    }
+
+    /// The patterns of which a file must match one, where there are any.
+    pub fn included(&self) -> &[String] {
+        &self.include
     }
 
     /// Whether the action named any file at all.
     pub fn is_everything(&self) -> bool {
         self.include.is_empty() && self.exclude.is_empty()
-    }
-
-    fn included(&self, path: &str) -> bool {
-        self.include.is_empty() || any(&self.include, path)
     }
 }
 
@@ -85,6 +101,24 @@ mod tests {
         }
         assert!(Selection::parse("!node_modules/**").unwrap().matches("a"));
         assert!(Selection::default().matches("anything/at/all"));
+    }
+
+    #[test]
+    fn what_is_behind_a_patterns_fixed_beginning_is_told() {
+        let selection = Selection::parse("dist/**/*.zip; app/bin/tool;{a,b}/*; docs/**;d/[xy]/*;!**/*.tmp").unwrap();
+        for (path, expected) in [
+            ("dist/a.zip", Some("a.zip")),
+            ("dist/x/a.zip", Some("x/a.zip")),
+            ("app/bin/tool", Some("tool")),
+            ("a/c", Some("a/c")),
+            ("docs/a/b.md", Some("a/b.md")),
+            ("docs/a.tmp", None),
+            ("d/x/z", Some("x/z")),
+            ("d/z/z", None),
+        ] {
+            assert_eq!(selection.rest(path), expected, "{path}");
+        }
+        assert_eq!(Selection::parse("!a").unwrap().rest("b/c"), Some("b/c"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::Conflict;
-use crate::package::Coordinates;
+use crate::package::{Coordinates, Noun};
 use crate::registry::following;
 
 /// Longest list in a message, in bytes.
@@ -12,7 +12,9 @@ const LIST: usize = 1000;
 pub(super) fn list(conflicts: &[Conflict]) -> String {
     let one = |conflict: &Conflict| {
         let Conflict { of, path, theirs, ours, differences } = conflict;
-        format!("{of} ({path}: there {theirs}, here {ours}{})", following(differences))
+        // A file is called by its path.
+        let path = if of.noun() == Noun::Package { format!("{path}: ") } else { String::new() };
+        format!("{of} ({path}there {theirs}, here {ours}{})", following(differences))
     };
     bounded(conflicts.iter().map(one), "; ")
 }

@@ -204,11 +204,8 @@ fn what_artifactory_says_decides_the_type() {
         RegistryError::NotStored { path: path(), ours: "sha1 aa".to_owned(), seen: Seen::Forbidden },
         RegistryError::Body(ArchiveError::NotAZip("3 bytes".to_owned())),
     ];
-    let progress = Progress {
-        place: Some("npm at https://acme.jfrog.io".to_owned()),
-        unpublished: vec![left()],
-        ..Progress::default()
-    };
+    let progress =
+        Progress { place: Some("npm at https://acme.jfrog.io".to_owned()), ..Progress::of(Vec::new(), vec![left()]) };
     let lines = errors.map(|source| {
         let failure = Failure::Registry { of: Some(left()), source };
         let message = failure.message(&progress, "RUN");
@@ -259,7 +256,7 @@ fn what_artifactory_says_decides_the_type() {
 fn what_was_and_was_not_published_is_said_and_never_pushed_out_by_a_long_cause() {
     let many = |count: usize| vec![left(); count];
     let said = |published, unpublished| {
-        let progress = Progress { published, unpublished, ..Progress::default() };
+        let progress = Progress::of(published, unpublished);
         let message = Failure::Panicked.message(&progress, "RUN");
         message.lines().nth(1).unwrap().to_owned()
     };
@@ -273,6 +270,6 @@ fn what_was_and_was_not_published_is_said_and_never_pushed_out_by_a_long_cause()
     let problem = "x".repeat(100_000);
     let source = PackageError::Refused { path: "p".to_owned(), problem, remedy: "mend it".to_owned() };
     let failure = Failure::Package { artifact: "Build".to_owned(), source };
-    let message = failure.message(&Progress { unpublished: vec![long; 9], ..Progress::default() }, "RUN");
+    let message = failure.message(&Progress::of(Vec::new(), vec![long; 9]), "RUN");
     assert!(message.contains("What to do: Mend it.\nLog: request id RUN.") && message.chars().count() < 5_000);
 }

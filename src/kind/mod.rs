@@ -1,6 +1,7 @@
 //! Package types. A type is one file that implements [`Kind`] and one line in [`KINDS`]; it describes requests and
 //! never sends any.
 
+pub mod generic;
 pub mod npm;
 
 use std::fmt;
@@ -12,7 +13,7 @@ use crate::package::Target;
 use crate::plan::PackagePlan;
 
 /// Every package type that the action's `TypeOfArtifact` can name.
-pub static KINDS: &[&dyn Kind] = &[&npm::Npm];
+pub static KINDS: &[&dyn Kind] = &[&npm::Npm, &generic::Generic];
 
 /// The type with this name, letter case aside.
 pub fn by_name(name: &str) -> Option<&'static dyn Kind> {

@@ -4,17 +4,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::Method;
 use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
-use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 use super::Registry;
 use super::budget::Budget;
 use super::error::{Purpose, RegistryError};
 use super::listing::{Listed, Outcome, Page};
 use super::url::RepoKey;
-use super::wire::{Answer, Request, Text};
+use super::wire::Request;
 use crate::package::{Digests, hex};
-use crate::step::{Listing, Step};
+use crate::step::{Listing, Step, Way};
 
 /// What is in the repository in a step's place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +47,7 @@ impl Found {
         matches!(self, Self::Same(_) | Self::Alike(_))
     }
 
-    fn other(theirs: String, ours: String) -> Self {
+    pub(super) fn other(theirs: String, ours: String) -> Self {
         Self::Other { theirs, ours, differences: String::new() }
     }
 }
@@ -77,18 +75,6 @@ pub(super) enum Side {
     Found(Found),
     /// There is something, but no digest of it.
     Undigested,
-}
-
-#[derive(Deserialize)]
-struct StorageItem {
-    checksums: Option<Checksums>,
-    children: Option<IgnoredAny>,
-}
-
-#[derive(Deserialize)]
-struct Checksums {
-    sha1: Option<String>,
-    sha256: Option<String>,
 }
 
 impl Registry {
@@ -122,7 +108,9 @@ impl Registry {
         let storage = self.look_at_storage(repository, step, budget.clone());
         let by_storage = |found| Look { found, rival: None };
         let Some(listing) = &step.listing else {
-            return Ok(by_storage(weigh(storage.await?, None, &step.file.digests)));
+            let found = weigh(storage.await?, None, &step.file.digests);
+            let blind = step.way == Way::Plain && found == Found::Absent && !self.sees(repository, budget).await?;
+            return Ok(by_storage(if blind { Found::Unknown } else { found }));
         };
         let (storage, listing) =
             futures_util::future::join(storage, self.look_at_listing(step, listing, budget.clone())).await;
@@ -135,36 +123,6 @@ impl Registry {
             | (Err(_), Ok((Side::Found(found @ (Found::Same(_) | Found::Other { .. })), _))) => Ok(by_storage(found)),
             (Err(error), _) | (_, Err(error)) => Err(error),
         }
-    }
-
-    async fn look_at_storage(
-        &self,
-        repository: &RepoKey,
-        step: &Step,
-        mut budget: Budget,
-    ) -> Result<Side, RegistryError> {
-        match visible(self.read_storage(repository, step, &mut budget).await)? {
-            Ok(Answer { text, .. }) => Ok(of_storage(&text, &step.file.digests)),
-            Err(hidden) => Ok(Side::Found(hidden)),
-        }
-    }
-
-    async fn read_storage(
-        &self,
-        repository: &RepoKey,
-        step: &Step,
-        budget: &mut Budget,
-    ) -> Result<Answer, RegistryError> {
-        let path = format!("api/storage/{repository}/{}", step.file.path.encoded());
-        let request = Request {
-            purpose: Purpose::Look,
-            method: Method::GET,
-            path: &path,
-            url: self.base.join(&path),
-            headers: HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("*/*"))]),
-            payload: None,
-        };
-        self.read(request, &Text, budget).await
     }
 
     pub(super) async fn look_at_listing(
@@ -197,7 +155,7 @@ impl Registry {
 }
 
 /// Splits what a read brought: an answer, a finding that its refusal is, or an error that ends the look.
-fn visible<T>(read: Result<T, RegistryError>) -> Result<Result<T, Found>, RegistryError> {
+pub(super) fn visible<T>(read: Result<T, RegistryError>) -> Result<Result<T, Found>, RegistryError> {
     match read {
         Ok(taken) => Ok(Ok(taken)),
         Err(error) => hidden(&error).map(Err).ok_or(error),
@@ -205,7 +163,7 @@ fn visible<T>(read: Result<T, RegistryError>) -> Result<Result<T, Found>, Regist
 }
 
 /// The finding that a refused look is.
-fn hidden(refused: &RegistryError) -> Option<Found> {
+pub(super) fn hidden(refused: &RegistryError) -> Option<Found> {
     match refused {
         RegistryError::NotFound(_) => Some(Found::Absent),
         RegistryError::Forbidden(_) | RegistryError::Rejected(_) | RegistryError::Redirected(_) => Some(Found::Unknown),
@@ -235,19 +193,7 @@ fn weigh(storage: Side, listing: Option<Side>, ours: &Digests) -> Found {
     if absent { Found::Absent } else { Found::Unknown }
 }
 
-/// What the storage API says of a path.
-fn of_storage(text: &[u8], ours: &Digests) -> Side {
-    let Ok(StorageItem { checksums, children }) = serde_json::from_slice(text) else {
-        // Not the storage API, e.g. a sign-in page.
-        return Side::Found(Found::Unknown);
-    };
-    if children.is_some() {
-        return Side::Found(Found::other("a folder".to_owned(), sha256(ours)));
-    }
-    checksums.map_or(Side::Undigested, |Checksums { sha1, sha256 }| compare(sha256, sha1, ours))
-}
-
-fn compare(sha256: Option<String>, sha1: Option<String>, ours: &Digests) -> Side {
+pub(super) fn compare(sha256: Option<String>, sha1: Option<String>, ours: &Digests) -> Side {
     let given = |digest: Option<String>| digest.map(|digest| plain(&digest)).filter(|digest| !digest.is_empty());
     let reported = Reported { sha256: given(sha256), sha1: given(sha1) };
     let (name, theirs, own) = match (&reported.sha256, &reported.sha1) {
@@ -279,16 +225,6 @@ fn of_listing(Listed { shasum, integrity, tarball: _ }: &Listed, ours: &Digests)
     })
 }
 
-/// The digests in a deploy's own answer, where it has some: computed by the server over what it received.
-pub(super) fn of_deploy(text: &[u8], ours: &Digests) -> Option<Found> {
-    let StorageItem { checksums, .. } = serde_json::from_slice(text).ok()?;
-    let Checksums { sha1, sha256 } = checksums?;
-    match compare(sha256, sha1, ours) {
-        Side::Found(found) => Some(found),
-        Side::Undigested => None,
-    }
-}
-
 /// Our SHA-256 as it stands in messages.
 pub(super) fn sha256(ours: &Digests) -> String {
     format!("sha256 {}", hex(&ours.sha256))
@@ -313,10 +249,6 @@ mod tests {
         Digests::of(&b"abc"[..]).unwrap()
     }
 
-    fn storage(json: &str) -> Side {
-        of_storage(json.as_bytes(), &ours())
-    }
-
     fn same(side: &Side) -> bool {
         matches!(side, Side::Found(Found::Same(_)))
     }
@@ -325,19 +257,7 @@ mod tests {
         matches!(side, Side::Found(Found::Other { .. }))
     }
 
-    const SHA256: &str = "BA7816BF8F01CFEA414140DE5DAE2223B00361A396177A9CB410FF61F20015AD";
     const SHA1: &str = "a9993e364706816aba3e25717850c26c9cd0d89d";
-
-    #[test]
-    fn storage_decides_by_sha256_and_by_sha1_only_where_there_is_none() {
-        assert!(same(&storage(&format!(r#"{{"checksums":{{"sha1":"wrong","sha256":"{SHA256}"}}}}"#))));
-        assert!(same(&storage(&format!(r#"{{"checksums":{{"sha1":"{SHA1}","sha256":""}}}}"#))));
-        assert!(other(&storage(&format!(r#"{{"checksums":{{"sha1":"{SHA1}","sha256":"00"}}}}"#))));
-        assert!(other(&storage(r#"{"children":[]}"#)), "a folder");
-        assert_eq!(storage(r#"{"checksums":{}}"#), Side::Undigested);
-        assert_eq!(storage(r#"{"uri":"x"}"#), Side::Undigested);
-        assert_eq!(storage("<html>"), Side::Found(Found::Unknown));
-    }
 
     #[test]
     fn a_listing_decides_by_sha512_before_sha1() {
@@ -375,14 +295,5 @@ mod tests {
             assert_eq!(weigh(storage, listing, &ours()), expected);
         }
         assert!(matches!(weigh(Side::Undigested, Some(found(Found::Absent)), &ours()), Found::Other { .. }));
-    }
-
-    #[test]
-    fn a_deploys_answer_counts_only_with_digests() {
-        let answer = format!(r#"{{"path":"/x","size":"3","checksums":{{"sha256":"{SHA256}"}}}}"#);
-        assert!(matches!(of_deploy(answer.as_bytes(), &ours()), Some(Found::Same(_))));
-        for answer in ["", "{}", r#"{"ok":true}"#, "<html>", r#"{"checksums":{"md5":"x"}}"#] {
-            assert_eq!(of_deploy(answer.as_bytes(), &ours()), None, "{answer}");
-        }
     }
 }

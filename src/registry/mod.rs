@@ -6,6 +6,7 @@ pub mod body;
 mod budget;
 mod compare;
 mod error;
+mod form;
 mod http;
 mod listing;
 mod look;
@@ -15,6 +16,7 @@ mod reply;
 mod repository;
 mod retry;
 mod send;
+mod storage;
 mod tags;
 pub mod url;
 mod wire;
@@ -22,6 +24,7 @@ mod wire;
 use std::fmt;
 
 use reqwest::header::AUTHORIZATION;
+use tokio::sync::{Mutex, OnceCell};
 
 use self::auth::Session;
 use self::budget::Budget;
@@ -45,8 +48,10 @@ pub struct Registry {
     deadline: Deadline,
     session: Session,
     wire: Wire,
+    /// Whether the user sees what is in the repository, once that was asked.
+    sees: OnceCell<bool>,
     /// Held by whoever compares archives.
-    comparing: tokio::sync::Mutex<()>,
+    comparing: Mutex<()>,
 }
 
 /// What went over a connection, for the report.
@@ -68,7 +73,7 @@ impl Registry {
     ) -> Result<Self, RegistryError> {
         let wire = Wire::new(http.client()?, http.pacing());
         let session = Session::open(&wire, base, credential, deadline).await?;
-        Ok(Self { base: base.clone(), deadline, session, wire, comparing: tokio::sync::Mutex::new(()) })
+        Ok(Self { base: base.clone(), deadline, session, wire, sees: OnceCell::new(), comparing: Mutex::new(()) })
     }
 
     /// What went over the connection so far.

@@ -1,20 +1,21 @@
 //! Publishing one step: send, and where the outcome is in doubt, look before anything else is done. Whether a
-//! version exists, and whether it is ours, is decided by digest alone.
+//! version exists, and whether it is ours, is decided by digest alone. In which form a step is sent says [`super::form`].
 
 use std::time::Duration;
 
-use reqwest::Method;
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::AUTHORIZATION;
 
 use super::Registry;
 use super::budget::Budget;
 use super::error::{Purpose, RegistryError, Seen};
-use super::look::{Found, of_deploy, sha256};
+use super::form::{Form, Next, request};
+use super::look::{Found, sha256};
+use super::storage::of_deploy;
 use super::url::RepoKey;
-use super::wire::{Again, Failed, Request, Take, Text};
+use super::wire::{Again, Failed, Take, Text};
 use crate::deadline::Deadline;
 use crate::package::Digests;
-use crate::step::{self, Step};
+use crate::step::{Step, Way};
 
 /// How a step ended well.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,15 +33,20 @@ impl Registry {
     pub async fn send(&self, repository: &RepoKey, step: &Step, deadline: Deadline) -> Result<Sent, RegistryError> {
         let mut budget = Budget::new(self.wire.pacing, deadline);
         let mut in_doubt = false;
+        let mut form = Form::first(step);
         loop {
             let authorized = self.session.authorized().await;
-            let mut request = request(self.base.join(&step.path), step)?;
+            let (mut request, body) = request(&self.base, step, form)?;
             request.headers.insert(AUTHORIZATION, authorized.header.clone());
-            let failed = match self.wire.deliver(&request, &step.body, step.file.path.as_str(), &budget).await {
+            let failed = match self.wire.deliver(&request, body, step.file.path.as_str(), &budget).await {
                 Ok(response) => {
                     // A cut answer is as good as an empty one: what counts is seen in the repository.
                     let answer = Text.take(&self.wire, response, deadline).await;
-                    let answered = answer.ok().and_then(|answer| of_deploy(&answer.text, &step.file.digests));
+                    let answered = answer.ok().and_then(|answer| of_deploy(&answer.text, &step.file));
+                    if step.way == Way::Plain && matches!(answered, Some(Found::Same(_))) {
+                        // It names the very path and the server's own digests of what is there now.
+                        return Ok(Sent::Stored);
+                    }
                     return self.verify(repository, step, answered, &budget).await.map(|()| Sent::Stored);
                 }
                 Err(failed) => failed,
@@ -56,6 +62,11 @@ impl Registry {
                     return Err(failed.error);
                 }
                 _ => {}
+            }
+            let next = form.after(&failed);
+            if next == Next::WithBody {
+                form = Form::Whole;
+                continue;
             }
             if calls_for_a_look(&failed) {
                 match self.look_after(repository, step, in_doubt, &budget).await? {
@@ -79,8 +90,12 @@ impl Registry {
             }
             in_doubt |= failed.in_doubt;
             match failed.again {
+                Again::Never if next == Next::WithBodyAfterALook => {}
                 Again::After(asked) if self.wire.again(&mut budget, asked).await => {}
                 Again::Never | Again::After(_) => return Err(failed.error),
+            }
+            if next == Next::WithBodyAfterALook {
+                form = Form::Whole;
             }
         }
     }
@@ -164,21 +179,4 @@ fn calls_for_a_look(failed: &Failed) -> bool {
             RegistryError::Rejected(at) => matches!(at.status, Some(400 | 405 | 409 | 412 | 422)),
             _ => false,
         }
-}
-
-fn request(url: String, step: &Step) -> Result<Request<'_>, RegistryError> {
-    let mut headers = HeaderMap::new();
-    for (name, value) in &step.headers {
-        let unsendable = || RegistryError::Unsendable {
-            path: step.file.path.to_string(),
-            problem: format!("the header {name} would have characters that a header never has"),
-        };
-        let name = HeaderName::try_from(*name).map_err(|_| unsendable())?;
-        headers.append(name, HeaderValue::from_str(value).map_err(|_| unsendable())?);
-    }
-    let method = match step.method {
-        step::Method::Put => Method::PUT,
-        step::Method::Post => Method::POST,
-    };
-    Ok(Request { purpose: Purpose::Send, method, path: &step.path, url, headers, payload: None })
 }

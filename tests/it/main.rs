@@ -17,6 +17,7 @@ mod documents;
 mod fuzz;
 #[path = "../fuzz/mod.rs"]
 mod fuzzed;
+mod generic;
 mod jobs;
 mod journal;
 mod load;

@@ -21,7 +21,7 @@ use codepipeline_artifactory::deadline::Deadline;
 use codepipeline_artifactory::package::{Digests, hex};
 use codepipeline_artifactory::registry::url::{Base, RepoKey, RepoPath};
 use codepipeline_artifactory::registry::{Http, Pacing, Registry, RegistryError};
-use codepipeline_artifactory::step::{Body, Content, Listing, Method, PlannedFile, Segment, Step};
+use codepipeline_artifactory::step::{Body, Content, Listing, Method, PlannedFile, Segment, Step, Way};
 use codepipeline_artifactory::trust::Trust;
 use hyper::Method as Verb;
 use serde_json::json;
@@ -245,6 +245,7 @@ fn file(bytes: &'static [u8]) -> Step {
 
 fn step(body: Body, digests: &Digests) -> Step {
     Step {
+        way: Way::Api,
         method: Method::Put,
         path: format!("npm-local/{FILE}"),
         headers: vec![("x-checksum-sha256", hex(&digests.sha256))],
@@ -258,12 +259,12 @@ fn step(body: Body, digests: &Digests) -> Step {
 fn listed(step: Step) -> Step {
     let pointer = ["versions", "1.0.0", "dist"].map(str::to_owned).to_vec();
     Step {
-        listing: Some(Listing {
+        listing: Some(Box::new(Listing {
             path: "api/npm/npm-local/left".to_owned(),
             accept: "application/json",
             pointer,
             rivals: None,
-        }),
+        })),
         ..step
     }
 }

@@ -13,7 +13,7 @@ use super::version::{outranks, tag_problem};
 use crate::package::{Digests, Target, hex};
 use crate::plan::PackagePlan;
 use crate::registry::url::{RepoPath, encode_segment};
-use crate::step::{Body, Content, Listing, Method, PlannedFile, Rivals, Segment, Step, Tag, Wanted};
+use crate::step::{Body, Content, Listing, Method, PlannedFile, Rivals, Segment, Step, Tag, Wanted, Way};
 
 /// How npm asks for a package document: the abbreviated form where the server has it.
 const ACCEPT: &str = "application/vnd.npm.install-v1+json; q=1.0, application/json; q=0.8, */*";
@@ -92,6 +92,7 @@ impl Package {
         let all = format!("{repository}/-/package/{escaped}/dist-tags");
         let wanted = if target.options.contains_key("tag") { Wanted::ByAction } else { Wanted::ByPackage };
         let step = Step {
+            way: Way::Api,
             method: Method::Put,
             path: path.clone(),
             headers: vec![("content-type", "application/json".to_owned())],
@@ -101,20 +102,20 @@ impl Package {
                 Segment::Bytes(Bytes::from(tail)),
             ]),
             file: PlannedFile::new(place, digests).same_by_files_with(commands),
-            listing: Some(Listing {
+            listing: Some(Box::new(Listing {
                 path,
                 accept: ACCEPT,
                 pointer: vec!["versions".to_owned(), of.version.clone(), "dist".to_owned()],
                 // As npm does it: whoever names a tag knows what he does.
                 rivals: moves_latest.then(|| Rivals { version: of.version.clone(), outranks }),
-            }),
-            tag: Some(Tag {
+            })),
+            tag: Some(Box::new(Tag {
                 one: format!("{all}/{}", encode_segment(&tag)),
                 all,
                 name: tag,
                 version: of.version.clone(),
                 wanted,
-            }),
+            })),
         };
         Ok(PackagePlan { of, steps: vec![step], needs, warnings })
     }

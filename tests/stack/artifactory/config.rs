@@ -146,6 +146,8 @@ pub(crate) struct Switches {
     pub(crate) legacy_token: Endpoint,
     pub(crate) access_token: Endpoint,
     pub(crate) storage_api: Endpoint,
+    /// What is said of a `PUT` with `X-Checksum-Deploy`.
+    pub(crate) checksum_deploy: Endpoint,
     pub(crate) repositories_api: Endpoint,
     pub(crate) anonymous: Anonymous,
     pub(crate) unauthorized: Unauthorized,
@@ -176,6 +178,7 @@ impl Default for Switches {
             legacy_token: Endpoint::Served,
             access_token: Endpoint::Served,
             storage_api: Endpoint::Served,
+            checksum_deploy: Endpoint::Served,
             repositories_api: Endpoint::Served,
             anonymous: Anonymous::Off,
             unauthorized: Unauthorized::Forbidden,

@@ -8,7 +8,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use super::auth::{Caller, authenticate};
-use super::config::{Handles, Permission};
+use super::config::{Endpoint, Handles, Permission};
 use super::dates;
 use super::npm;
 use super::path::{Location, encode};
@@ -110,6 +110,12 @@ fn deploy(state: &mut State, caller: &Caller, request: &Request, location: &Loca
     check_shape(state, &key, &path)?;
     let sent = sent_checksums(request)?;
     let content = if request.header("x-checksum-deploy").eq_ignore_ascii_case("true") {
+        if let Endpoint::Answers(status) = state.switches.checksum_deploy {
+            return Err(Refusal::new(status, "Checksum deploy is not available."));
+        }
+        if !request.body.is_empty() {
+            return Err(Refusal::new(400, "A checksum deploy has no body."));
+        }
         known_content(state, caller, &sent)?
     } else {
         request.body.clone()

@@ -1,0 +1,96 @@
+//! How far a job had come when it failed: of each package of its plan, in the plan's order.
+
+use crate::package::Coordinates;
+use crate::plan::Plan;
+use crate::registry::Found;
+
+/// How far a job had come when it failed.
+#[derive(Debug, Clone, Default)]
+pub struct Progress {
+    /// Repository and Artifactory, once they are known.
+    pub place: Option<String>,
+    /// Whether more may be published than what is known of: by an earlier attempt, which nobody has looked after.
+    pub uncertain: bool,
+    pub(super) packages: Vec<(Coordinates, State)>,
+}
+
+/// What is known of a package.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    Unpublished,
+    Published,
+    /// It was sent and could not be seen afterwards.
+    Doubtful,
+}
+
+impl Progress {
+    /// Nothing is known yet but whether an earlier attempt may have published something.
+    pub fn unknown(uncertain: bool) -> Self {
+        Self { uncertain, ..Self::default() }
+    }
+
+    /// Notes what is to be published.
+    pub fn plans(&mut self, plan: &Plan) {
+        self.packages = plan.packages().iter().map(|package| (package.of.clone(), State::Unpublished)).collect();
+    }
+
+    /// Notes what a look at all of the plan's files has found.
+    pub fn found(&mut self, plan: &Plan, found: &[Found]) {
+        let mut all = true;
+        let mut found = found.iter();
+        for (at, package) in plan.packages().iter().enumerate() {
+            // Every step's finding is taken, whatever the one before it was.
+            let missing = found.by_ref().take(package.steps.len()).filter(|found| !found.is_there());
+            if missing.count() == 0 {
+                self.is_published(at);
+            } else {
+                all = false;
+            }
+        }
+        // What an earlier attempt stored a moment ago is not seen at once everywhere.
+        self.uncertain &= !all;
+    }
+
+    /// Notes that the plan's package with this number was sent and nobody knows what became of it.
+    pub fn is_doubtful(&mut self, package: usize) {
+        self.note(package, State::Doubtful);
+    }
+
+    /// Notes that all of the plan's package with this number is in the repository.
+    pub fn is_published(&mut self, package: usize) {
+        self.note(package, State::Published);
+    }
+
+    fn note(&mut self, package: usize, now: State) {
+        if let Some((_, state)) = self.packages.get_mut(package) {
+            *state = now;
+        }
+    }
+
+    /// The packages that are published.
+    pub fn published(&self) -> Vec<&Coordinates> {
+        self.those(State::Published)
+    }
+
+    /// The packages that are not.
+    pub fn unpublished(&self) -> Vec<&Coordinates> {
+        self.those(State::Unpublished)
+    }
+
+    /// The packages of which that is not known.
+    pub fn doubtful(&self) -> Vec<&Coordinates> {
+        self.those(State::Doubtful)
+    }
+
+    /// That so many packages are published and so many are not.
+    #[cfg(test)]
+    pub(super) fn of(published: Vec<Coordinates>, unpublished: Vec<Coordinates>) -> Self {
+        let published = published.into_iter().map(|of| (of, State::Published));
+        let unpublished = unpublished.into_iter().map(|of| (of, State::Unpublished));
+        Self { packages: published.chain(unpublished).collect(), ..Self::default() }
+    }
+
+    fn those(&self, wanted: State) -> Vec<&Coordinates> {
+        self.packages.iter().filter(|(_, state)| *state == wanted).map(|(of, _)| of).collect()
+    }
+}

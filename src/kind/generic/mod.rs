@@ -1,0 +1,114 @@
+//! Files that are no packages: any files of the artifact, put under `TargetPath` as they are.
+
+mod place;
+#[cfg(test)]
+mod tests;
+
+use super::{Kind, PackageError};
+use crate::archive::{Archive, ArchiveError, Entry, EntryKind, Selection};
+use crate::package::{Coordinates, Digests, Target};
+use crate::plan::PackagePlan;
+use crate::registry::url::{RepoKey, RepoPath};
+use crate::step::{Content, PlannedFile, Step};
+
+/// Longest list of what an artifact holds instead of what was looked for, in files.
+const SHOWN: usize = 10;
+
+/// The generic type.
+pub struct Generic;
+
+impl Kind for Generic {
+    fn name(&self) -> &'static str {
+        "generic"
+    }
+
+    /// Every repository takes plain files; whether they mean something to it is for whoever puts them there to know.
+    fn fits(&self, _package_type: &str) -> bool {
+        true
+    }
+
+    fn plan(&self, archive: &Archive, target: &Target) -> Result<Vec<PackagePlan>, PackageError> {
+        let mut chosen = Vec::new();
+        for entry in archive.entries().filter(|entry| entry.kind() != EntryKind::Directory) {
+            let Some(rest) = target.files.rest(entry.path()) else { continue };
+            refuse_link(&entry)?;
+            let place = place::under_target_path(target.path.as_ref(), entry.path(), rest)?;
+            chosen.push(Chosen { entry, place, properties: Vec::new() });
+        }
+        if chosen.is_empty() {
+            return Err(nothing_found(archive, &target.files));
+        }
+        planned(archive, &target.repository, chosen)
+    }
+}
+
+/// A file of the artifact that is to be published.
+struct Chosen {
+    entry: Entry,
+    place: RepoPath,
+    /// Properties of its own, besides those of all.
+    properties: Vec<(String, Vec<String>)>,
+}
+
+/// A plan for each file, its digests taken while it is read.
+fn planned(archive: &Archive, repository: &RepoKey, chosen: Vec<Chosen>) -> Result<Vec<PackagePlan>, PackageError> {
+    archive.expect(chosen.iter().map(|chosen| &chosen.entry));
+    let plan = |Chosen { entry, place, properties }| {
+        let failed = |source| ArchiveError::Read { entry: entry.path().to_owned(), source };
+        let digests = Digests::of(entry.open()?).map_err(failed)?;
+        let of = Coordinates::file(&place);
+        let file = PlannedFile { properties, ..PlannedFile::new(place, digests) };
+        let step = Step::plain(repository, file, Content::Entry(entry));
+        Ok(PackagePlan { of, steps: vec![step], needs: Vec::new(), warnings: Vec::new() })
+    };
+    chosen.into_iter().map(plan).collect()
+}
+
+/// A link is never followed, and a copy of it would be another file: left out unasked it would be missed.
+fn refuse_link(entry: &Entry) -> Result<(), PackageError> {
+    if entry.kind() != EntryKind::Symlink {
+        return Ok(());
+    }
+    Err(PackageError::Refused {
+        path: entry.path().to_owned(),
+        problem: "is a symbolic link, which is neither followed nor published".to_owned(),
+        remedy: format!(
+            "let the build put the file itself there, or leave the link out with Files (!{})",
+            entry.path()
+        ),
+    })
+}
+
+/// That no file was chosen, what would have been, and what there is.
+fn nothing_found(archive: &Archive, files: &Selection) -> PackageError {
+    let there: Vec<Entry> = archive.entries().filter(|entry| entry.kind() != EntryKind::Directory).collect();
+    let looked_for = match (there.as_slice(), files.included()) {
+        ([], _) => "the artifact holds no file".to_owned(),
+        (there, []) => format!("Files excludes all {} files of the artifact: {}", there.len(), names(there)),
+        (there, patterns) => {
+            let folders: Vec<&str> = patterns.iter().map(String::as_str).filter(|it| is_folder(archive, it)).collect();
+            let hint = match folders.as_slice() {
+                [] => String::new(),
+                [folder, ..] => {
+                    let folder = folder.trim_end_matches('/');
+                    format!(" ({folder} is a folder: for what is in it, write {folder}/**)")
+                }
+            };
+            let patterns = patterns.join(", ");
+            format!("no file of the artifact matches {patterns}{hint}; it holds {}", names(there))
+        }
+    };
+    PackageError::NothingFound { kind: "generic", looked_for }
+}
+
+fn is_folder(archive: &Archive, pattern: &str) -> bool {
+    archive.below(pattern.trim_end_matches('/')).next().is_some()
+}
+
+fn names(entries: &[Entry]) -> String {
+    let shown: Vec<&str> = entries.iter().take(SHOWN).map(Entry::path).collect();
+    match entries.len().saturating_sub(SHOWN) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}

@@ -1,0 +1,154 @@
+//! What Artifactory's storage knows of a file: asked by its API ("File Info" of Artifactory's REST API), or told in the
+//! answer to a deploy.
+
+use reqwest::Method;
+use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::Registry;
+use super::budget::Budget;
+use super::error::{Purpose, RegistryError};
+use super::look::{Found, Side, compare, sha256, visible};
+use super::url::RepoKey;
+use super::wire::{Answer, Request, Text};
+use crate::package::Digests;
+use crate::step::{PlannedFile, Step};
+
+#[derive(Deserialize)]
+struct StorageItem {
+    path: Option<String>,
+    checksums: Option<Checksums>,
+    children: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+struct Checksums {
+    sha1: Option<String>,
+    sha256: Option<String>,
+}
+
+impl Registry {
+    pub(super) async fn look_at_storage(
+        &self,
+        repository: &RepoKey,
+        step: &Step,
+        mut budget: Budget,
+    ) -> Result<Side, RegistryError> {
+        match visible(self.read_storage(repository, step, &mut budget).await)? {
+            Ok(Answer { text, .. }) => Ok(of_storage(&text, &step.file.digests)),
+            Err(hidden) => Ok(Side::Found(hidden)),
+        }
+    }
+
+    /// Whether what the user cannot find in the repository is not there. Servers may hide from users what they may not
+    /// see, and a plain `PUT` would overwrite it; the repository's own root is always there, so that a 404 for it says
+    /// that there is no repository, or none for this user.
+    pub(super) async fn sees(&self, repository: &RepoKey, budget: &Budget) -> Result<bool, RegistryError> {
+        let look = async {
+            let path = format!("api/storage/{repository}/");
+            match self.read(self.storage(&path), &Text, &mut budget.clone()).await {
+                Err(error @ RegistryError::NotFound(_)) => Err(error),
+                read => visible(read).map(|read| read.is_ok()),
+            }
+        };
+        self.sees.get_or_try_init(|| Box::pin(look)).await.copied()
+    }
+
+    pub(super) async fn read_storage(
+        &self,
+        repository: &RepoKey,
+        step: &Step,
+        budget: &mut Budget,
+    ) -> Result<Answer, RegistryError> {
+        let path = format!("api/storage/{repository}/{}", step.file.path.encoded());
+        self.read(self.storage(&path), &Text, budget).await
+    }
+
+    fn storage<'p>(&self, path: &'p str) -> Request<'p> {
+        Request {
+            purpose: Purpose::Look,
+            method: Method::GET,
+            path,
+            url: self.base.join(path),
+            headers: HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("*/*"))]),
+            payload: None,
+        }
+    }
+}
+
+/// What the storage API says of a path.
+fn of_storage(text: &[u8], ours: &Digests) -> Side {
+    let Ok(StorageItem { checksums, children, path: _ }) = serde_json::from_slice(text) else {
+        // Not the storage API, e.g. a sign-in page.
+        return Side::Found(Found::Unknown);
+    };
+    if children.is_some() {
+        return Side::Found(Found::other("a folder".to_owned(), sha256(ours)));
+    }
+    checksums.map_or(Side::Undigested, |Checksums { sha1, sha256 }| compare(sha256, sha1, ours))
+}
+
+/// The digests in a deploy's own answer, where it has some of this file: computed by the server over what it received.
+pub(super) fn of_deploy(text: &[u8], file: &PlannedFile) -> Option<Found> {
+    let StorageItem { path, checksums, .. } = serde_json::from_slice(text).ok()?;
+    let Checksums { sha1, sha256 } = checksums?;
+    // Where somebody on the way took a part of the name for something else, it is another file that is stored.
+    if path.is_some_and(|path| path.trim_start_matches('/') != file.path.as_str()) {
+        return None;
+    }
+    match compare(sha256, sha1, &file.digests) {
+        Side::Found(found) => Some(found),
+        Side::Undigested => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::url::RepoPath;
+
+    fn ours() -> Digests {
+        Digests::of(&b"abc"[..]).unwrap()
+    }
+
+    fn file() -> PlannedFile {
+        PlannedFile::new(RepoPath::parse("x").unwrap(), ours())
+    }
+
+    fn storage(json: &str) -> Side {
+        of_storage(json.as_bytes(), &ours())
+    }
+
+    fn same(side: &Side) -> bool {
+        matches!(side, Side::Found(Found::Same(_)))
+    }
+
+    fn other(side: &Side) -> bool {
+        matches!(side, Side::Found(Found::Other { .. }))
+    }
+
+    const SHA256: &str = "BA7816BF8F01CFEA414140DE5DAE2223B00361A396177A9CB410FF61F20015AD";
+    const SHA1: &str = "a9993e364706816aba3e25717850c26c9cd0d89d";
+
+    #[test]
+    fn storage_decides_by_sha256_and_by_sha1_only_where_there_is_none() {
+        assert!(same(&storage(&format!(r#"{{"checksums":{{"sha1":"wrong","sha256":"{SHA256}"}}}}"#))));
+        assert!(same(&storage(&format!(r#"{{"checksums":{{"sha1":"{SHA1}","sha256":""}}}}"#))));
+        assert!(other(&storage(&format!(r#"{{"checksums":{{"sha1":"{SHA1}","sha256":"00"}}}}"#))));
+        assert!(other(&storage(r#"{"children":[]}"#)), "a folder");
+        assert_eq!(storage(r#"{"checksums":{}}"#), Side::Undigested);
+        assert_eq!(storage(r#"{"uri":"x"}"#), Side::Undigested);
+        assert_eq!(storage("<html>"), Side::Found(Found::Unknown));
+    }
+
+    #[test]
+    fn a_deploys_answer_counts_only_with_digests() {
+        let answer = format!(r#"{{"path":"/x","size":"3","checksums":{{"sha256":"{SHA256}"}}}}"#);
+        assert!(matches!(of_deploy(answer.as_bytes(), &file()), Some(Found::Same(_))));
+        let elsewhere = answer.replace("/x", "/y");
+        for answer in [&elsewhere, "", "{}", r#"{"ok":true}"#, "<html>", r#"{"checksums":{"md5":"x"}}"#] {
+            assert_eq!(of_deploy(answer.as_bytes(), &file()), None, "{answer}");
+        }
+    }
+}
