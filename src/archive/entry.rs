@@ -43,6 +43,11 @@ impl Entry {
         self.record().size
     }
 
+    /// Whether the entry is the artifact itself.
+    pub fn is_whole(&self) -> bool {
+        matches!(self.record().place, Place::Whole)
+    }
+
     /// The archive that the entry belongs to.
     pub fn archive(&self) -> &Archive {
         &self.archive

@@ -12,12 +12,14 @@ mod header;
 pub mod likeness;
 mod magic;
 pub mod mirror;
+pub mod nested;
 pub mod selection;
 pub mod source;
 pub mod spool;
 pub mod tarball;
 #[cfg(test)]
 mod tests;
+pub mod watched;
 
 use std::fmt;
 use std::io;
@@ -104,6 +106,8 @@ pub enum EntryKind {
 #[derive(Debug)]
 struct Inner {
     name: String,
+    /// What it would be called as a file of its own.
+    alone: String,
     source: Arc<dyn ReadAt>,
     directory: Directory,
     inflated: AtomicU64,
@@ -125,8 +129,25 @@ impl Archive {
                 return Err(ArchiveError::NotAZip(format!("{} bytes that begin with {begins}", source.size())));
             }
         };
-        let inner = Inner { name: name.to_owned(), source, directory, inflated: AtomicU64::new(0) };
-        Ok(Self(Arc::new(inner)))
+        Ok(Self::new(source, name, alone, directory))
+    }
+
+    /// Lists a zip that is called `name`, and that nothing but a zip will do for.
+    pub fn open_zip(source: Arc<dyn ReadAt>, name: &str) -> Result<Self, ArchiveError> {
+        let directory = Directory::list(&source, name)?;
+        Ok(Self::new(source, name, name, directory))
+    }
+
+    fn new(source: Arc<dyn ReadAt>, name: &str, alone: &str, directory: Directory) -> Self {
+        let (name, alone) = (name.to_owned(), alone.to_owned());
+        Self(Arc::new(Inner { name, alone, source, directory, inflated: AtomicU64::new(0) }))
+    }
+
+    /// The artifact itself as a file: for those that are a package though they are a zip.
+    pub fn whole(&self) -> Entry {
+        let Inner { name, alone, source, .. } = &*self.0;
+        let directory = Directory::alone(alone, source.size());
+        Entry { archive: Self::new(Arc::clone(source), name, alone, directory), index: 0 }
     }
 
     /// Says that these entries will be read soon, so that their bytes can be on their way before.

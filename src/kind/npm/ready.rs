@@ -13,8 +13,9 @@ use super::js;
 use super::manifest::{self, refused};
 use super::readme;
 use crate::archive::tarball::{self, MemberKind, damaged, take};
-use crate::archive::{ArchiveError, Entry, EntryReader, MAX_DIRECTORY, MAX_INFLATED, MAX_MANIFEST};
-use crate::package::{Digester, Digests};
+use crate::archive::watched::Watched;
+use crate::archive::{Entry, MAX_DIRECTORY, MAX_INFLATED, MAX_MANIFEST};
+use crate::package::Digests;
 
 /// Most that the read-me files and `AUTHORS` of an archive may have together.
 const MAX_TEXTS: u64 = 2 * MAX_MANIFEST;
@@ -62,8 +63,7 @@ impl Beside for Contents {
 impl Ready {
     /// Reads the archive to its end. `None`: it is sound, but holds no package.
     pub(super) fn read(entry: &Entry) -> Result<Option<Self>, PackageError> {
-        let reader = Watched { reader: entry.open()?, digester: Digester::new(io::sink()), failed: None };
-        let mut reader = BufReader::with_capacity(64 << 10, reader);
+        let mut reader = BufReader::with_capacity(64 << 10, Watched::open(entry)?);
         if reader.fill_buf().is_ok_and(|head| head.get(257..262) == Some(b"ustar")) {
             // npm would send it as it is, and others could not install it.
             return Err(refused(
@@ -77,11 +77,7 @@ impl Ready {
             MemberKind::File => contents.add(&member.path, content, member.size),
             MemberKind::Folder | MemberKind::Other(..) => Ok(()),
         });
-        let watched = reader.into_inner();
-        if let Some(source) = watched.failed {
-            let entry = entry.path().to_owned();
-            return Err(PackageError::Archive(ArchiveError::Read { entry, source }));
-        }
+        let digests = reader.into_inner().finish()?;
         walked.map_err(|error| {
             refused(
                 entry.path(),
@@ -94,26 +90,9 @@ impl Ready {
         };
         Ok(Some(Self {
             manifest: manifest::parse(&bytes, &format!("{}:package.json", entry.path()))?,
-            digests: watched.digester.finish().1,
+            digests,
             contents,
         }))
-    }
-}
-
-/// Where the entry's bytes pass: digested, and a failure of theirs kept apart from one of what they say.
-struct Watched {
-    reader: EntryReader,
-    digester: Digester<io::Sink>,
-    failed: Option<io::Error>,
-}
-
-impl Read for Watched {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.reader.read(buffer).inspect_err(|error| {
-            self.failed = Some(io::Error::new(error.kind(), error.to_string()));
-        })?;
-        io::Write::write_all(&mut self.digester, buffer.get(..count).unwrap_or_default())?;
-        Ok(count)
     }
 }
 
