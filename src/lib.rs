@@ -37,3 +37,4 @@ pub mod trigger;
 pub mod trust;
 pub mod turns;
 pub mod worker;
+pub mod xml;

@@ -2,6 +2,7 @@
 //! never sends any.
 
 pub mod generic;
+pub mod maven;
 pub mod npm;
 
 use std::fmt;
@@ -13,7 +14,7 @@ use crate::package::Target;
 use crate::plan::PackagePlan;
 
 /// Every package type that the action's `TypeOfArtifact` can name.
-pub static KINDS: &[&dyn Kind] = &[&npm::Npm, &generic::Generic];
+pub static KINDS: &[&dyn Kind] = &[&npm::Npm, &generic::Generic, &maven::Maven];
 
 /// The type with this name, letter case aside.
 pub fn by_name(name: &str) -> Option<&'static dyn Kind> {
