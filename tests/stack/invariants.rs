@@ -421,7 +421,7 @@ fn is_needed(Seen { service, request, .. }: &Seen, journal: &str, artifacts: &[(
         artifactory::SERVICE => match *method {
             Method::POST => below("/api/security/token") || below("/access/api/v1/tokens"),
             Method::DELETE => below("/access/api/v1/tokens"),
-            Method::GET => below(STORAGE) || below("/api/repositories/") || below_npm(path),
+            Method::GET => below(STORAGE) || below("/api/repositories/") || below_npm(path) || tells_builds(path),
             Method::PUT => true,
             _ => false,
         },
@@ -432,6 +432,11 @@ fn is_needed(Seen { service, request, .. }: &Seen, journal: &str, artifacts: &[(
 /// A package's document or its dist-tags, not one of its archives.
 fn below_npm(path: &str) -> bool {
     path.split_once("/api/npm/").is_some_and(|(_, rest)| !rest.contains("/-/") || rest.ends_with("/dist-tags"))
+}
+
+/// What a repository tells of the builds of a Maven snapshot.
+fn tells_builds(path: &str) -> bool {
+    path.ends_with("-SNAPSHOT/maven-metadata.xml")
 }
 
 /// A stored file is read where its digest is not ours, to see whether the same files are in it: the very file that the

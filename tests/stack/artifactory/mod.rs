@@ -6,6 +6,7 @@ mod auth;
 mod config;
 mod dates;
 mod info;
+mod maven;
 mod npm;
 mod npm_document;
 mod npm_version;
@@ -21,7 +22,8 @@ use bytes::Bytes;
 use hyper::header::HeaderValue;
 
 pub(crate) use config::{
-    Anonymous, Class, Endpoint, Grants, Handles, Permission, Repository, Republish, Role, Switches, Unauthorized, User,
+    Anonymous, Class, Endpoint, Grants, Handles, Permission, PomChecks, Repository, Republish, Role, Snapshots,
+    Switches, Unauthorized, User,
 };
 pub(crate) use state::{Digests, Properties};
 
