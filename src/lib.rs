@@ -29,6 +29,8 @@ pub mod registry;
 pub mod report;
 pub mod run;
 pub mod settings;
+pub mod snapshots;
+pub mod stamp;
 pub mod step;
 pub mod stop;
 pub mod tags;

@@ -13,6 +13,7 @@ use crate::archive::source::{Cursor, ReadAt};
 use crate::archive::{ArchiveError, Entry};
 use crate::package::{Digests, hex};
 use crate::registry::url::{RepoKey, RepoPath};
+use crate::stamp::{Stamp, Stamped};
 
 /// How a step's request is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +78,17 @@ impl Step {
             tag: None,
         }
     }
+
+    /// The step as it is sent for one build, where it depends on that.
+    #[must_use]
+    pub fn of_build(&self, repository: &RepoKey, stamp: &Stamp) -> Self {
+        let mut step = self.clone();
+        if let Some(Stamped { at, .. }) = self.file.stamped.as_deref() {
+            step.file.path = self.file.path.stamped(*at, stamp);
+            step.path = format!("{repository}/{}", step.file.path.encoded());
+        }
+        step
+    }
 }
 
 /// A file as it will be in the repository.
@@ -90,6 +102,8 @@ pub struct PlannedFile {
     pub properties: Vec<(String, Vec<String>)>,
     /// By what a file in the repository is known to be this one.
     pub same_by: SameBy,
+    /// Of a file of a Maven snapshot: where in its path the stamp of its build will be, which is not in the artifact.
+    pub stamped: Option<Box<Stamped>>,
 }
 
 /// By what a file in the repository is known to be the planned one.
@@ -108,7 +122,13 @@ pub enum SameBy {
 impl PlannedFile {
     /// A file without properties.
     pub fn new(path: RepoPath, digests: Digests) -> Self {
-        Self { path, digests, properties: Vec::new(), same_by: SameBy::Bytes }
+        Self { path, digests, properties: Vec::new(), same_by: SameBy::Bytes, stamped: None }
+    }
+
+    /// A file of a Maven snapshot.
+    #[must_use]
+    pub fn stamped(self, stamped: Stamped) -> Self {
+        Self { stamped: Some(Box::new(stamped)), ..self }
     }
 
     /// A gzipped tar, which another archive of the same files is as good as.
@@ -272,6 +292,9 @@ impl fmt::Display for Step {
         }
         let Digests { size, sha1, sha256, .. } = &self.file.digests;
         writeln!(f, "    stores {} ({size} bytes)", self.file.path)?;
+        if self.file.stamped.is_some() {
+            writeln!(f, "    under the stamp of its build in place of SNAPSHOT")?;
+        }
         writeln!(f, "    sha256 {}", hex(sha256))?;
         writeln!(f, "    sha1   {}", hex(sha1))?;
         if let Some(tag) = &self.tag {

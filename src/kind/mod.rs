@@ -36,6 +36,11 @@ pub trait Kind: Sync {
         package_type.eq_ignore_ascii_case(self.name())
     }
 
+    /// Whether the type tells snapshots, of which there may be many builds, from releases.
+    fn tells_snapshots(&self) -> bool {
+        false
+    }
+
     /// Finds what is this type's in the artifact, reads names and versions inside the files, and plans the requests.
     fn plan(&self, archive: &Archive, target: &Target) -> Result<Vec<PackagePlan>, PackageError>;
 }

@@ -31,6 +31,10 @@ impl Kind for Maven {
         ["maven", "gradle", "sbt", "ivy"].iter().any(|fits| package_type.eq_ignore_ascii_case(fits))
     }
 
+    fn tells_snapshots(&self) -> bool {
+        true
+    }
+
     fn plan(&self, archive: &Archive, target: &Target) -> Result<Vec<PackagePlan>, PackageError> {
         let found = find::find(archive, &target.files)?;
         if found.is_empty() {

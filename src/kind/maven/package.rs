@@ -12,6 +12,7 @@ use crate::archive::{ArchiveError, Entry, EntryKind};
 use crate::package::{Coordinates, Digests, Target};
 use crate::plan::PackagePlan;
 use crate::registry::url::RepoPath;
+use crate::stamp::Stamped;
 use crate::step::{Content, PlannedFile, Step};
 
 /// Characters that would mean something else in a path, or that Artifactory takes in no name.
@@ -63,11 +64,23 @@ pub(super) fn planned(found: Found, target: &Target) -> Result<PackagePlan, Pack
     sent.sort_by_key(|(rest, _)| place(rest));
     let steps = sent.into_iter().map(|(rest, (content, digests, origin))| {
         let place = in_repository(&gav, &rest, &origin)?;
-        Ok(Step::plain(&target.repository, PlannedFile::new(place, digests), content))
+        let file = of_snapshot(&gav, PlannedFile::new(place, digests));
+        Ok(Step::plain(&target.repository, file, content))
     });
     let steps = steps.collect::<Result<_, PackageError>>()?;
     let of = Coordinates { name: gav.name(), version: gav.version().to_owned() };
     Ok(PackagePlan { of, steps, needs: Vec::new(), warnings })
+}
+
+/// The file as one of a snapshot, where it is one.
+fn of_snapshot(gav: &Gav, file: PlannedFile) -> PlannedFile {
+    let Some(base) = gav.base() else { return file };
+    let folder = gav.folder();
+    let at = folder.len() + "/".len() + gav.artifact().len() + "-".len() + base.len() + "-".len();
+    match RepoPath::parse(&format!("{folder}/maven-metadata.xml")) {
+        Some(metadata) => file.stamped(Stamped { metadata, at }),
+        None => file,
+    }
 }
 
 /// The place of a file (Maven 2 repository layout).
