@@ -7,6 +7,8 @@ TOOLS := .tools
 VENV := $(TOOLS)/deploy
 VERDACCIO := $(TOOLS)/verdaccio
 CLIENTS := $(TOOLS)/clients
+PYPI := $(TOOLS)/pypi
+PYPI_CORPUS := $(TOOLS)/pypi-corpus
 CORPUS := $(TOOLS)/npm-corpus
 BASELINE := $(TOOLS)/bench
 # cargo-lambda links with zig, which its package brings; with "cargo" it links for this machine alone.
@@ -32,7 +34,7 @@ stack: ## keep the local services up, and print what `cargo lambda` needs to use
 	cargo run --locked --quiet --example stack
 
 .PHONY: test
-test: $(VERDACCIO)/node_modules/.package-lock.json $(TOOLS)/npm12/node_modules/.package-lock.json ## all tests: needs Rust, Node with npm, Python 3 and the package registries' clients; no AWS, no Docker
+test: $(VERDACCIO)/node_modules/.package-lock.json $(TOOLS)/npm12/node_modules/.package-lock.json $(PYPI)/requirements.txt ## all tests: needs Rust, Node with npm, Python 3 and the package registries' clients; no AWS, no Docker
 	cargo test --locked
 
 .PHONY: npm-clients
@@ -53,6 +55,14 @@ $(TOOLS)/%/node_modules/.package-lock.json: tests/tools/%/package.json tests/too
 	mkdir -p $(TOOLS)/$*
 	cp $^ $(TOOLS)/$*
 	cd $(TOOLS)/$* && npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
+
+# pip, twine and the registry of tests/it/pypi_clients.rs. The list is copied last, so that an interrupted installation
+# starts anew.
+$(PYPI)/requirements.txt: tests/tools/pypi/requirements.txt
+	rm -rf $(PYPI)
+	python3 -m venv $(PYPI)
+	$(PYPI)/bin/pip install --quiet --disable-pip-version-check --no-deps -r $<
+	cp $< $@
 
 .PHONY: check
 check: format lint test docs templates ## everything that must hold before a commit
@@ -116,11 +126,11 @@ crash-matrix: ## kill the function at every request of every scenario; of the pa
 SECONDS ?= 60
 
 .PHONY: fuzz
-fuzz: ## zips, ready packages, manifests, patterns: each SECONDS of inputs that nobody meant well; needs nightly Rust
+fuzz: ## zips, ready packages, manifests, patterns, wheels: each SECONDS of inputs that nobody meant well; needs nightly Rust
 	@if ! cargo +nightly --version >/dev/null 2>&1; then \
 		echo "There is no nightly Rust here (rustup toolchain install nightly), so these are only the inputs of make test:"; \
 		cargo test --locked --test it fuzz::; \
-	else $(MAKE) --no-print-directory $(TOOLS)/cargo/bin/cargo-fuzz && for target in zip tgz manifest patterns; do \
+	else $(MAKE) --no-print-directory $(TOOLS)/cargo/bin/cargo-fuzz && for target in zip tgz manifest patterns metadata wheel; do \
 		PATH="$(CURDIR)/$(TOOLS)/cargo/bin:$$PATH" cargo +nightly fuzz run --sanitizer none $$target -- \
 			-max_total_time=$(SECONDS) -max_len=65536 -timeout=10 -rss_limit_mb=512 -print_final_stats=1 || exit 1; \
 	done; fi
@@ -143,6 +153,20 @@ $(CORPUS)/node_modules/.package-lock.json: $(addprefix tests/corpus/npm/,package
 	mkdir -p $(CORPUS)
 	cp $^ $(CORPUS)
 	cd $(CORPUS) && npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
+
+.PHONY: pypi-corpus
+pypi-corpus: $(PYPI)/requirements.txt $(PYPI_CORPUS)/sources.txt ## some seventy real distributions of many build tools: what twine would send of each, and what we would
+	cargo run --locked --quiet --example pypi_corpus -- $(PYPI)/bin/python $(PYPI_CORPUS)/files
+
+# Each file by itself, because of some projects there are two versions. The lists are copied last, so that an interrupted
+# download starts anew.
+$(PYPI_CORPUS)/sources.txt: tests/corpus/pypi/wheels.txt tests/corpus/pypi/sources.txt $(PYPI)/requirements.txt
+	mkdir -p $(PYPI_CORPUS)/files
+	xargs -n 1 $(PYPI)/bin/pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: \
+		--dest $(PYPI_CORPUS)/files < tests/corpus/pypi/wheels.txt
+	xargs -n 1 $(PYPI)/bin/pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: \
+		--dest $(PYPI_CORPUS)/files < tests/corpus/pypi/sources.txt
+	cp tests/corpus/pypi/wheels.txt tests/corpus/pypi/sources.txt $(PYPI_CORPUS)
 
 $(VENV)/bin/cargo-lambda:
 	python3 -m venv $(VENV)

@@ -8,7 +8,7 @@ use thiserror::Error;
 use crate::archive::selection::{Selection, SelectionError};
 use crate::job::{Configuration, PipelineRun};
 use crate::kind::{self, KINDS, Kind};
-use crate::package::Target;
+use crate::package::{Target, is_property_key};
 use crate::registry::url::{Base, BaseError, RepoKey};
 use crate::template::{Template, TemplateError};
 
@@ -28,9 +28,6 @@ pub const PROPERTIES: [&str; 10] = [
 
 /// The options that every type understands.
 const COMMON_OPTIONS: [&str; 2] = ["existing", "dry-run"];
-
-/// Characters that Artifactory forbids in property keys.
-const FORBIDDEN_IN_KEYS: &str = ")(}{][*+^$\\/~`!@#%&<>;=,±§ ";
 
 /// What to do where a version is in the repository already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -214,7 +211,7 @@ fn template(property: &'static str, text: &str, run: &PipelineRun) -> Result<Tem
 fn properties(text: &str, run: &PipelineRun) -> Result<Vec<(String, Vec<Template>)>, ConfigError> {
     let mut found: Vec<(String, Vec<Template>)> = Vec::new();
     for (key, value) in pairs("Properties", text)? {
-        if key.chars().any(|c| c.is_control() || FORBIDDEN_IN_KEYS.contains(c)) {
+        if !is_property_key(&key) {
             let problem = format!("has the key {key:?}, with characters that Artifactory does not take in keys");
             return Err(ConfigError::Pairs { property: "Properties", problem });
         }

@@ -62,10 +62,9 @@ impl<'a> Hold<'a> {
         self.claim.record().told.as_ref()
     }
 
-    /// Whether something is written down that would be lost with the claim.
+    /// Whether something is known of the job's own work that would be lost with the claim.
     pub fn is_worth_keeping(&self) -> bool {
-        let Record { plan, vain, .. } = self.claim.record();
-        plan.is_some() && *vain < MAX_VAIN
+        self.plan.is_some() && self.claim.record().vain < MAX_VAIN
     }
 
     /// Whether an earlier attempt may have sent something.

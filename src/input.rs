@@ -10,7 +10,7 @@ use crate::aws::artifact::Artifacts;
 use crate::deadline::Deadline;
 use crate::failure::Failure;
 use crate::job::ArtifactLocation;
-use crate::kind::PackageError;
+use crate::kind::{self, PackageError};
 use crate::plan::{PackagePlan, Plan};
 
 /// Fetches all input artifacts and plans what is in them. What is read of them is read on the leash.
@@ -65,9 +65,11 @@ fn packages(
         };
         match action.kind.plan(&archive, &action.target) {
             Ok(found) => packages.extend(found),
-            Err(source @ PackageError::NothingFound { .. }) => {
-                nothing.get_or_insert(Failure::Package { artifact, source });
+            Err(PackageError::NothingFound { kind, looked_for }) if nothing.is_none() => {
+                let looked_for = looked_for + &kind::likeness(&archive, action.kind);
+                nothing = Some(Failure::Package { artifact, source: PackageError::NothingFound { kind, looked_for } });
             }
+            Err(PackageError::NothingFound { .. }) => {}
             Err(source) => return Err(Failure::Package { artifact, source }),
         }
     }
@@ -80,7 +82,7 @@ fn packages(
 /// Opens an artifact. A package that is an artifact by itself is named after its object.
 fn open(source: Arc<dyn ReadAt>, input: &ArtifactLocation) -> Result<Archive, ArchiveError> {
     let object = input.object.as_ref().map(|(_, key)| key.rsplit('/').next().unwrap_or_default()).unwrap_or_default();
-    let archive = [".tgz", ".tar.gz", ".jar", ".war", ".ear", ".rar", ".aar"]
+    let archive = [".tgz", ".tar.gz", ".whl", ".jar", ".war", ".ear", ".rar", ".aar"]
         .iter()
         .any(|suffix| object.to_ascii_lowercase().ends_with(suffix));
     let alone = if archive { object.to_owned() } else { format!("{object}.tgz") };

@@ -93,6 +93,14 @@ impl Digests {
     }
 }
 
+/// Characters that Artifactory forbids in property keys.
+const NOT_IN_KEYS: &str = ")(}{][*+^$\\/~`!@#%&<>;=,±§ ";
+
+/// Whether Artifactory takes this as the key of a property.
+pub fn is_property_key(key: &str) -> bool {
+    !key.is_empty() && !key.chars().any(|c| c.is_control() || NOT_IN_KEYS.contains(c))
+}
+
 /// Lower-case hexadecimal, the form in which digests are sent and shown.
 pub fn hex(bytes: &[u8]) -> String {
     use fmt::Write as _;

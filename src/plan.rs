@@ -38,7 +38,7 @@ impl PackagePlan {
     /// The listing in which higher versions would speak against this one.
     fn rivals(&self) -> Option<(&str, &Rivals)> {
         let mut listings = self.steps.iter().filter_map(|step| step.listing.as_ref());
-        listings.find_map(|listing| Some((listing.path.as_str(), listing.rivals.as_ref()?)))
+        listings.find_map(|listing| Some((listing.path.as_str(), listing.rivals()?)))
     }
 }
 
@@ -84,23 +84,35 @@ pub enum PlanError {
 
 impl Plan {
     /// Puts the packages of all artifacts together, with the properties that the action wants on each file. The same
-    /// package with the same content counts once.
+    /// package with the same content counts once; files of one package that come with several artifacts, such as the
+    /// wheels of several platforms, are published together.
     pub fn new(packages: impl IntoIterator<Item = PackagePlan>, target: &Target) -> Result<Self, PlanError> {
         let mut plan = Self::default();
         let mut known: HashMap<Coordinates, usize> = HashMap::new();
         let mut paths: HashMap<RepoPath, Coordinates> = HashMap::new();
         for mut package in packages {
-            if let Some(other) = known.get(&package.of).and_then(|at| plan.packages.get(*at)) {
-                if files(other).eq(files(&package)) {
-                    continue;
+            let other = known.get(&package.of).and_then(|at| plan.packages.get_mut(*at));
+            if let Some(other) = &other {
+                let there: HashMap<&str, [u8; 32]> = files(other).collect();
+                if files(&package).any(|(path, digest)| there.get(path).is_some_and(|own| *own != digest)) {
+                    return Err(twice(other, &package));
                 }
-                return Err(twice(other, &package));
+                let is_new = |step: &Step| !there.contains_key(step.file.path.as_str());
+                package.steps.retain(is_new);
             }
             for step in &mut package.steps {
                 step.file.properties = properties(&package.of, step, target)?;
                 if let Some(one) = paths.insert(step.file.path.clone(), package.of.clone()) {
                     return Err(PlanError::SamePath { one, other: package.of, path: step.file.path.clone() });
                 }
+            }
+            if let Some(other) = other {
+                if !package.steps.is_empty() {
+                    other.steps.append(&mut package.steps);
+                    other.steps.sort_by_key(|step| step.file.order);
+                    other.warnings.append(&mut package.warnings);
+                }
+                continue;
             }
             known.insert(package.of.clone(), plan.packages.len());
             plan.packages.push(package);

@@ -323,7 +323,7 @@ fn paths(action: &ActionConfig, plan: &Plan) -> Paths {
     let Target { base, repository, .. } = &action.target;
     let steps = || plan.packages().iter().flat_map(|package| &package.steps);
     let files = steps().map(|step| format!("{base}/{repository}/{}", step.file.path));
-    let listings = steps().filter_map(|step| step.listing.as_ref().filter(|listing| listing.rivals.is_some()));
+    let listings = steps().filter_map(|step| step.listing.as_ref().filter(|listing| listing.rivals().is_some()));
     files.chain(listings.map(|listing| format!("{base}/{}", listing.path))).collect()
 }
 

@@ -104,6 +104,17 @@ pub struct PlannedFile {
     pub same_by: SameBy,
     /// Of a file of a Maven snapshot: where in its path the stamp of its build will be, which is not in the artifact.
     pub stamped: Option<Box<Stamped>>,
+    /// When it is sent among the files of its package.
+    pub order: Order,
+}
+
+/// When a file is sent among those of its package.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Order {
+    /// Where the kind has put it.
+    AsPlanned,
+    /// Behind all others, whichever artifact they come with.
+    Last,
 }
 
 /// By what a file in the repository is known to be the planned one.
@@ -122,7 +133,13 @@ pub enum SameBy {
 impl PlannedFile {
     /// A file without properties.
     pub fn new(path: RepoPath, digests: Digests) -> Self {
-        Self { path, digests, properties: Vec::new(), same_by: SameBy::Bytes, stamped: None }
+        Self { path, digests, properties: Vec::new(), same_by: SameBy::Bytes, stamped: None, order: Order::AsPlanned }
+    }
+
+    /// The file by which the others of its package are found.
+    #[must_use]
+    pub fn last(self) -> Self {
+        Self { order: Order::Last, ..self }
     }
 
     /// A file of a Maven snapshot.
@@ -144,18 +161,43 @@ impl PlannedFile {
     }
 }
 
-/// A JSON document of the type's API that lists a package's versions, e.g. npm's package document.
+/// A document of the type's API that lists what there is of a package.
 #[derive(Debug, Clone)]
 pub struct Listing {
     /// Path below Artifactory's root, already encoded.
     pub path: String,
     /// The `Accept` header to ask with.
     pub accept: &'static str,
-    /// Member names from the document's root to the object that describes this version. That object has
-    /// `shasum` (hexadecimal SHA-1) and, from newer servers, `integrity` (`sha512-` and base64).
-    pub pointer: Vec<String>,
+    /// What it lists.
+    pub lists: Lists,
+}
+
+/// What a listing lists, and so where the planned file is in it.
+#[derive(Debug, Clone)]
+pub enum Lists {
+    /// Versions, in JSON, e.g. npm's package document.
+    Versions {
+        /// Member names from the document's root to the object that describes this version. That object has
+        /// `shasum` (hexadecimal SHA-1) and, from newer servers, `integrity` (`sha512-` and base64).
+        pointer: Vec<String>,
+        /// Which other versions in it speak against publishing this one.
+        rivals: Option<Rivals>,
+    },
+    /// Files, as Python's simple repository API lists them: in JSON (PEP 691) or HTML (PEP 503).
+    Files {
+        /// The file's name.
+        file: String,
+    },
+}
+
+impl Listing {
     /// Which other versions in it speak against publishing this one.
-    pub rivals: Option<Rivals>,
+    pub fn rivals(&self) -> Option<&Rivals> {
+        match &self.lists {
+            Lists::Versions { rivals, .. } => rivals.as_ref(),
+            Lists::Files { .. } => None,
+        }
+    }
 }
 
 /// Versions before which this one must not be published. They are members of the object that the first name of a

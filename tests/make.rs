@@ -97,3 +97,36 @@ pub(crate) fn described(zip: Zip, group: &str, artifact: &str, version: &str) ->
     zip.file(&format!("{folder}/pom.xml"), pom(group, artifact, version, ""))
         .file(&format!("{folder}/pom.properties"), properties)
 }
+
+/// Core metadata of this project, with these lines more and a description.
+pub(crate) fn python_metadata(name: &str, version: &str, more: &str) -> String {
+    format!("Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{more}\n# {name}\n")
+}
+
+/// A wheel for every Python 3 with one module, called as the project is; `stem` is its name and version.
+pub(crate) fn wheel(stem: &str, metadata: &str) -> Vec<u8> {
+    let module = stem.split('-').next().unwrap();
+    let info = format!("{stem}.dist-info");
+    let files = [
+        (format!("{module}/__init__.py"), "ANSWER = 42\n"),
+        (format!("{info}/METADATA"), metadata),
+        (format!("{info}/WHEEL"), "Wheel-Version: 1.0\nGenerator: make\nRoot-Is-Purelib: true\nTag: py3-none-any\n"),
+    ];
+    let record: Vec<String> = files.iter().map(|(path, _)| format!("{path},,\n")).collect();
+    let zip = files.iter().fold(Zip::new().stored(), |zip, (path, content)| zip.file(path, content));
+    zip.file(&format!("{info}/RECORD"), record.concat() + &format!("{info}/RECORD,,\n")).bytes()
+}
+
+/// A source distribution with one module that setuptools can build.
+pub(crate) fn sdist(stem: &str, metadata: &str) -> Vec<u8> {
+    let (module, version) = stem.rsplit_once('-').unwrap();
+    let project = format!(
+        "[build-system]\nrequires = [\"setuptools\"]\nbuild-backend = \"setuptools.build_meta\"\n\
+         [project]\nname = \"{module}\"\nversion = \"{version}\"\n[tool.setuptools]\npackages = [\"{module}\"]\n"
+    );
+    tgz(&[
+        (&format!("{stem}/PKG-INFO"), metadata),
+        (&format!("{stem}/pyproject.toml"), &project),
+        (&format!("{stem}/{module}/__init__.py"), "ANSWER = 42\n"),
+    ])
+}

@@ -104,6 +104,16 @@ impl Scene {
         }
     }
 
+    /// A tick of the schedule that finds nothing to do: seconds.
+    pub(crate) async fn idle(&self) -> f64 {
+        sleep(SETTLE).await;
+        let event = serde_json::from_str(include_str!("../../events/schedule.json")).expect("it is JSON");
+        let begun = Instant::now();
+        let answer = self.stack.lambda.invoke(event, DEADLINE).await.expect("a tick with nothing to do ends well");
+        assert_eq!(answer["polled"], 0);
+        begun.elapsed().as_secs_f64()
+    }
+
     /// By a worker that has imported what it needs.
     pub(crate) async fn resident(&self, key: &str, worker: &mut Resident) -> Measured {
         let (job, seen) = self.queue(key, &self.stack.artifactory.platform_url()).await;

@@ -36,10 +36,11 @@ pub(crate) async fn run(function: &Path, hello: &Path) -> Table {
         table.row([what.to_owned(), format!("{ours:.2}"), format!("{hello:.2}"), format!("{:.1}", ours / hello)]);
     }
     eprintln!("bench: {PAIRS} cold and warm jobs");
-    let [first, second] = first_jobs(function).await;
+    let ([first, second], idle) = first_jobs(function).await;
     table.row(["first job of a process (cold), ms".to_owned(), first.times(1e3).shown(1)]);
     table.row(["second job of the same process (warm), ms".to_owned(), second.times(1e3).shown(1)]);
     table.row(["cold / warm".to_owned(), first.by(&second).shown(2)]);
+    table.row(["a tick of the schedule with nothing to do, ms".to_owned(), idle.times(1e3).shown(1)]);
     table.note(format!("{STARTS} starts of each in turns, {PAIRS} processes with two jobs: median (least–most)"));
     table.note("the job publishes a tiny package; it is measured from the hand-over, so the start is not in it");
     table
@@ -59,17 +60,20 @@ async fn starts(function: &Path, hello: &Path) -> [Sample; 2] {
     samples
 }
 
-async fn first_jobs(function: &Path) -> [Sample; 2] {
+/// The first and the second job of a process, and a tick after them.
+async fn first_jobs(function: &Path) -> ([Sample; 2], Sample) {
     let tiny = Contents::tiny();
     let mut samples = [Sample::default(), Sample::default()];
+    let mut idle = Sample::default();
     for _ in 0..PAIRS {
         let scene = Scene::start(function).await;
         for (number, sample) in samples.iter_mut().enumerate() {
             let key = scene.artifact(tiny.artifact(&format!("1.{number}.0")));
             sample.add(scene.ours(&key).await.unwrap_or_else(|why| panic!("our job failed: {why}")).wall);
         }
+        idle.add(scene.idle().await);
     }
-    samples
+    (samples, idle)
 }
 
 /// The size of what Lambda is given.

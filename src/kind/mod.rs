@@ -4,6 +4,7 @@
 pub mod generic;
 pub mod maven;
 pub mod npm;
+pub mod pypi;
 
 use std::fmt;
 
@@ -14,7 +15,7 @@ use crate::package::Target;
 use crate::plan::PackagePlan;
 
 /// Every package type that the action's `TypeOfArtifact` can name.
-pub static KINDS: &[&dyn Kind] = &[&npm::Npm, &generic::Generic, &maven::Maven];
+pub static KINDS: &[&dyn Kind] = &[&npm::Npm, &generic::Generic, &pypi::Pypi, &maven::Maven];
 
 /// The type with this name, letter case aside.
 pub fn by_name(name: &str) -> Option<&'static dyn Kind> {
@@ -43,6 +44,32 @@ pub trait Kind: Sync {
 
     /// Finds what is this type's in the artifact, reads names and versions inside the files, and plans the requests.
     fn plan(&self, archive: &Archive, target: &Target) -> Result<Vec<PackagePlan>, PackageError>;
+}
+
+/// What an artifact looks like that holds nothing of a type: perhaps the action names the wrong one. Empty where it looks
+/// like nothing.
+pub fn likeness(archive: &Archive, than: &dyn Kind) -> String {
+    let tells = |name: &str| match name {
+        "package.json" => Some("npm"),
+        "pom.xml" => Some("maven"),
+        "PKG-INFO" => Some("pypi"),
+        _ => match name.rsplit_once('.') {
+            Some((_, "whl")) => Some("pypi"),
+            Some((_, "pom")) => Some("maven"),
+            _ => None,
+        },
+    };
+    let telling = archive.entries().filter_map(|entry| {
+        let path = entry.path();
+        // What is installed beside a package says nothing of it.
+        let kind = tells(path.rsplit('/').next().unwrap_or(path)).filter(|kind| *kind != than.name())?;
+        let is_installed = path.split('/').any(|name| matches!(name, "node_modules" | "site-packages"));
+        (!is_installed).then(|| (path.matches('/').count(), path.to_owned(), kind))
+    });
+    match telling.min() {
+        Some((_, path, kind)) => format!("; the artifact looks like one of type {kind}: it has {path}"),
+        None => String::new(),
+    }
 }
 
 impl fmt::Debug for dyn Kind {
@@ -112,6 +139,29 @@ mod tests {
             assert_eq!(by_name(&kind.name().to_uppercase()).unwrap().name(), kind.name());
         }
         assert!(by_name("floppy").is_none());
+    }
+
+    #[test]
+    fn an_artifact_of_another_type_is_known_by_its_outermost_manifest() {
+        use std::sync::Arc;
+        let likeness = |paths: &[&str], than: &dyn Kind| {
+            let zip = paths.iter().fold(crate::make::Zip::new(), |zip, path| zip.file(path, "x")).bytes();
+            let archive = Archive::open(Arc::new(crate::archive::source::Memory(zip.into())), "Build", "x").unwrap();
+            super::likeness(&archive, than)
+        };
+        for (paths, than, expected) in [
+            (
+                &["app/package.json", "dist/a-1.0-py3-none-any.whl", "x/y/pom.xml"][..],
+                &npm::Npm as &dyn Kind,
+                "pypi: it has dist/a-1.0-py3-none-any.whl",
+            ),
+            (&["app/package.json", "a/pom.xml", "a/PKG-INFO"], &pypi::Pypi, "maven: it has a/pom.xml"),
+            (&["app/package.json"], &pypi::Pypi, "npm: it has app/package.json"),
+        ] {
+            assert!(likeness(paths, than).ends_with(expected), "{paths:?}: {}", likeness(paths, than));
+        }
+        assert_eq!(likeness(&["node_modules/a/package.json", "README.md"], &pypi::Pypi), "");
+        assert_eq!(likeness(&["package.json"], &npm::Npm), "");
     }
 
     #[test]

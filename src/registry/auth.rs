@@ -105,6 +105,11 @@ impl Session {
         Authorized { header: current.authorization.clone(), renewals: current.renewals }
     }
 
+    /// Whether each request carries the password itself, because the server makes no tokens.
+    pub(super) async fn sends_the_password(&self) -> bool {
+        matches!(self.credential, Credential::Password { .. }) && self.current.read().await.minted.is_none()
+    }
+
     /// After a 401: whether there is a newer token to try. One that we minted is renewed once; nothing else can be.
     pub(super) async fn renew(
         &self,

@@ -9,9 +9,10 @@ use reqwest::Response;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use tokio::sync::mpsc;
 
+use super::simple;
 use super::wire::{Lost, Take, Wire};
 use crate::deadline::Deadline;
-use crate::step::{Listing, Rivals};
+use crate::step::{Listing, Lists, Rivals};
 
 /// Longest listing that is read, in bytes.
 const MOST: u64 = 64 << 20;
@@ -23,6 +24,8 @@ pub(super) struct Listed {
     pub(super) shasum: Option<String>,
     /// Subresource integrity: `sha512-` and base64, possibly several.
     pub(super) integrity: Option<String>,
+    /// SHA-256, hexadecimal.
+    pub(super) sha256: Option<String>,
     /// Where the server says that the file is.
     pub(super) tarball: Option<String>,
 }
@@ -41,7 +44,7 @@ pub(super) struct Page {
 pub(super) enum Outcome {
     /// It could be read.
     Page(Page),
-    /// It is no JSON, or too long to be read.
+    /// It is no listing, or too long to be read.
     Unreadable,
 }
 
@@ -50,8 +53,11 @@ impl Take for Listing {
 
     async fn take(&self, wire: &Wire, mut response: Response, deadline: Deadline) -> Result<Outcome, Lost> {
         let (sender, receiver) = mpsc::channel(4);
-        let (pointer, rivals) = (self.pointer.clone(), self.rivals.clone());
-        let parsing = tokio::task::spawn_blocking(move || find(Arriving::new(receiver), &pointer, rivals.as_ref()));
+        let lists = self.lists.clone();
+        let parsing = tokio::task::spawn_blocking(move || match &lists {
+            Lists::Versions { pointer, rivals } => find(Arriving::new(receiver), pointer, rivals.as_ref()).ok(),
+            Lists::Files { file } => simple::find(Arriving::new(receiver), file),
+        });
         let mut length = 0_u64;
         while let Some(chunk) = wire.next_chunk(&mut response, deadline).await? {
             length = length.saturating_add(chunk.len() as u64);
@@ -62,8 +68,8 @@ impl Take for Listing {
         }
         drop(sender);
         Ok(match parsing.await {
-            Ok(Ok(page)) => Outcome::Page(page),
-            Ok(Err(_)) | Err(_) => Outcome::Unreadable,
+            Ok(Some(page)) => Outcome::Page(page),
+            Ok(None) | Err(_) => Outcome::Unreadable,
         })
     }
 }
@@ -275,7 +281,11 @@ mod tests {
     #[test]
     fn only_the_object_at_the_pointer_counts() {
         let listed = |shasum: Option<&str>, integrity: Option<&str>| {
-            Some(Listed { shasum: shasum.map(str::to_owned), integrity: integrity.map(str::to_owned), tarball: None })
+            Some(Listed {
+                shasum: shasum.map(str::to_owned),
+                integrity: integrity.map(str::to_owned),
+                ..Listed::default()
+            })
         };
         for (document, expected) in [
             (

@@ -208,8 +208,11 @@ pub(super) fn compare(sha256: Option<String>, sha1: Option<String>, ours: &Diges
     })
 }
 
-/// What a listing says of a version; `integrity` before the weaker `shasum`.
-fn of_listing(Listed { shasum, integrity, tarball: _ }: &Listed, ours: &Digests) -> Side {
+/// What a listing says of a version or file; `integrity` before the weaker `shasum`.
+fn of_listing(Listed { shasum, integrity, sha256, tarball: _ }: &Listed, ours: &Digests) -> Side {
+    if sha256.is_some() {
+        return compare(sha256.clone(), None, ours);
+    }
     let strongest = integrity.iter().flat_map(|all| all.split_whitespace()).find_map(|one| one.strip_prefix("sha512-"));
     let Some(theirs) = strongest else {
         return compare(None, shasum.clone(), ours);
@@ -264,7 +267,11 @@ mod tests {
         let sha512 = STANDARD.encode(ours().sha512);
         let listed = |shasum: Option<&str>, integrity: Option<&str>| {
             of_listing(
-                &Listed { shasum: shasum.map(str::to_owned), integrity: integrity.map(str::to_owned), tarball: None },
+                &Listed {
+                    shasum: shasum.map(str::to_owned),
+                    integrity: integrity.map(str::to_owned),
+                    ..Listed::default()
+                },
                 &ours(),
             )
         };

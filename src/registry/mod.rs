@@ -17,6 +17,7 @@ mod reply;
 mod repository;
 mod retry;
 mod send;
+mod simple;
 mod storage;
 mod tags;
 pub mod url;

@@ -11,6 +11,8 @@ pub enum Purpose {
     Revoke,
     /// Asking what kind of repository it is.
     Repository,
+    /// Asking whether the credential is accepted.
+    Ping,
     /// Asking what is at a path.
     Look,
     /// Asking the type's API which versions there are.
@@ -35,6 +37,7 @@ impl fmt::Display for Purpose {
             Self::Token => "asking for a short-lived token",
             Self::Revoke => "revoking the token",
             Self::Repository => "looking up the repository",
+            Self::Ping => "signing in",
             Self::Look => "looking for the file",
             Self::Listing => "looking for the version",
             Self::Builds => "looking for the newest build of the snapshot",

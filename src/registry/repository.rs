@@ -102,7 +102,31 @@ impl Registry {
         match self.wire.ask(&request, &Text, &mut Budget::new(self.wire.pacing, self.deadline)).await {
             Ok(answer) => Ok(facts(&answer.text)),
             Err(error @ (RegistryError::Unavailable { .. } | RegistryError::OutOfTime { .. })) => Err(error),
+            Err(_) if self.session.sends_the_password().await => self.ping().await.map(|()| RepositoryFacts::Unknown),
             Err(_) => Ok(RepositoryFacts::Unknown),
+        }
+    }
+
+    /// Asks whether the credential is accepted at all. With a password that is not, the looks that follow, many at once,
+    /// would lock the user.
+    async fn ping(&self) -> Result<(), RegistryError> {
+        let path = "api/system/ping";
+        let request = Request {
+            purpose: Purpose::Ping,
+            method: Method::GET,
+            path,
+            url: self.base.join(path),
+            headers: HeaderMap::from_iter([(AUTHORIZATION, self.session.authorized().await.header)]),
+            payload: None,
+        };
+        match self.wire.ask(&request, &Text, &mut Budget::new(self.wire.pacing, self.deadline)).await {
+            Err(
+                error @ (RegistryError::Unauthorized(_)
+                | RegistryError::Unavailable { .. }
+                | RegistryError::OutOfTime { .. }),
+            ) => Err(error),
+            // Whoever does not serve it says nothing of the credential.
+            Ok(_) | Err(_) => Ok(()),
         }
     }
 }

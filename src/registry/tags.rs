@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use reqwest::Method;
-use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue};
 
 use super::Registry;
 use super::budget::Budget;
 use super::error::{Purpose, RegistryError};
 use super::look::{Found, Side};
-use super::wire::{Answer, Payload, Request, Text};
+use super::wire::{Again, Answer, Payload, Request, Text};
 use crate::deadline::Deadline;
 use crate::step::{Step, Tag, Wanted};
 
@@ -134,8 +134,10 @@ impl Registry {
         }
     }
 
+    /// Sets the name. Where an answer is lost it is looked for before it is set again: it may be another's by then.
     async fn set_tag(&self, tag: &Tag, deadline: Deadline) -> Result<(), RegistryError> {
-        let request = Request {
+        let mut budget = Budget::new(self.wire.pacing, deadline);
+        let mut request = Request {
             purpose: Purpose::Tag,
             method: Method::PUT,
             path: &tag.one,
@@ -143,7 +145,23 @@ impl Registry {
             headers: HeaderMap::new(),
             payload: Some(Payload::Json(serde_json::Value::from(tag.version.as_str()).to_string())),
         };
-        self.read(request, &Text, &mut Budget::new(self.wire.pacing, deadline)).await.map(drop)
+        loop {
+            let authorized = self.session.authorized().await;
+            request.headers.insert(AUTHORIZATION, authorized.header.clone());
+            let Err(failed) = self.wire.attempt(&request, &Text, &budget).await else { return Ok(()) };
+            match (&failed.error, failed.again) {
+                (RegistryError::Unauthorized(_), _) => {
+                    if !self.session.renew(&self.wire, &self.base, &authorized, deadline).await? {
+                        return Err(failed.error);
+                    }
+                }
+                (_, Again::After(asked)) if self.wire.again(&mut budget, asked).await => {}
+                (_, Again::Never | Again::After(_)) => return Err(failed.error),
+            }
+            if failed.in_doubt && self.where_is(tag, deadline).await? == Seen::Here {
+                return Ok(());
+            }
+        }
     }
 }
 

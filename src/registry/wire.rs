@@ -173,7 +173,13 @@ impl Wire {
         }
     }
 
-    async fn attempt<T: Take>(&self, request: &Request<'_>, take: &T, budget: &Budget) -> Result<T::Taken, Failed> {
+    /// Sends a request once.
+    pub(super) async fn attempt<T: Take>(
+        &self,
+        request: &Request<'_>,
+        take: &T,
+        budget: &Budget,
+    ) -> Result<T::Taken, Failed> {
         let deadline = budget.deadline;
         let whole = async {
             let mut response = self.open(request, deadline).await?;

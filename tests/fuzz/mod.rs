@@ -11,6 +11,7 @@
     reason = "what is wrong here is to be seen"
 )]
 
+mod distribution;
 mod found;
 mod manifest;
 pub(crate) mod mutate;
@@ -21,7 +22,8 @@ mod source;
 mod tgz;
 mod zip;
 
-pub(crate) use found::FOUND;
+pub(crate) use distribution::{metadata, wheel};
+pub(crate) use found::found;
 pub(crate) use manifest::manifest;
 pub(crate) use patterns::patterns;
 pub(crate) use tgz::tgz;

@@ -300,3 +300,34 @@ pub(crate) fn blindly(dice: &mut Rng, bytes: &mut Vec<u8>) {
         _ => bytes[at..end].reverse(),
     }
 }
+
+/// Metadata of Python distributions: lines again, elsewhere, with other ends, or anything at all.
+pub(crate) fn metadata(dice: &mut Rng, bytes: &mut Vec<u8>) {
+    const LINES: [&str; 12] = [
+        "Name: other",
+        "name : left-pad",
+        "Version: 1.0.0",
+        "Version: 1.0+x",
+        "Metadata-Version: 2.9",
+        "Metadata-Version: 3.0",
+        "Summary: a\"; filename=\"x",
+        "Content-Type: multipart/form-data; boundary=x",
+        "License-File: x",
+        "\t folded: x",
+        "--x--",
+        "",
+    ];
+    for _ in 0..dice.usize(1..4) {
+        if dice.u8(..3) == 0 {
+            blindly(dice, bytes);
+            continue;
+        }
+        let starts: Vec<usize> =
+            bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1).collect();
+        let at = dice.choice(&starts).copied().unwrap_or(0);
+        let end = ["\n", "\r\n", "\r", "\n\r"][dice.usize(..4)];
+        let line = format!("{}{end}", LINES[dice.usize(..LINES.len())]);
+        bytes.splice(at..at, line.into_bytes());
+    }
+    bytes.truncate(MOST);
+}

@@ -29,6 +29,11 @@ pub(super) fn zipped(files: &Files) -> Vec<u8> {
 
 /// What npm packages are in an artifact; the refusals are told from each other by their text.
 pub(super) fn plan(artifact: Vec<u8>, files: Selection) -> Result<Vec<PackagePlan>, String> {
+    plan_of("npm", artifact, files)
+}
+
+/// What packages of a type are in an artifact.
+pub(super) fn plan_of(kind: &str, artifact: Vec<u8>, files: Selection) -> Result<Vec<PackagePlan>, String> {
     let source = Arc::new(Memory(Bytes::from(artifact)));
     let archive = Archive::open(source, "BuildOutput", "alone.tgz").map_err(|error| error.to_string())?;
     let target = Target {
@@ -40,7 +45,7 @@ pub(super) fn plan(artifact: Vec<u8>, files: Selection) -> Result<Vec<PackagePla
         options: BTreeMap::new(),
         email: None,
     };
-    kind::by_name("npm").unwrap().plan(&archive, &target).map_err(|error| error.to_string())
+    kind::by_name(kind).unwrap().plan(&archive, &target).map_err(|error| error.to_string())
 }
 
 /// The archive that a plan would publish, whose digests are those in the plan.

@@ -127,3 +127,28 @@ pub(crate) fn patterns() -> Vec<Vec<u8>> {
     ];
     texts.iter().map(|text| text.as_bytes().to_vec()).collect()
 }
+
+/// Metadata of Python distributions.
+pub(crate) fn metadata() -> Vec<Vec<u8>> {
+    const HEAD: &str = "Name: left-pad\nVersion: 1.0\n";
+    [
+        "Metadata-Version: 2.4\nSummary: Pads\nKeywords: a,b\nClassifier: A :: B\nRequires-Dist: x (>=1)\nProject-URL: Home, https://a.example\nLicense-File: LICENSE\n\n# Left\r\n\r\n--x: y\r\n",
+        "Metadata-Version: 1.1\r\nLicense: MIT\r\n        more\r\nDescription: # Old\r\n        |text\r\nPlatform: any\r\n",
+        "Metadata-Version: 2.1\nAuthor: \u{dc}ber\nno field\nrest\n",
+    ]
+    .map(|more| format!("{HEAD}{more}").into_bytes())
+    .to_vec()
+}
+
+/// Wheels with such metadata.
+pub(crate) fn wheels() -> Vec<Vec<u8>> {
+    let wheel = |metadata: &Vec<u8>| {
+        super::planned::zipped(&[
+            ("left_pad/__init__.py", b"ANSWER = 42\n"),
+            ("left_pad-1.0.dist-info/METADATA", metadata),
+            ("left_pad-1.0.dist-info/WHEEL", b"Tag: py3-none-any\n"),
+            ("left_pad-1.0.dist-info/RECORD", b""),
+        ])
+    };
+    metadata().iter().map(wheel).collect()
+}

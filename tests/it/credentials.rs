@@ -6,6 +6,7 @@ use std::time::Duration;
 use hyper::Method;
 use serde_json::{Value, json};
 
+use crate::make::Zip;
 use crate::scene::{self, failure, package, path, stack, tick};
 use crate::stack::artifactory::{Artifactory, Endpoint, Permission, Repository, User};
 use crate::stack::http::Fault;
@@ -139,6 +140,36 @@ async fn a_wrong_password_is_read_again_and_not_tried_again() {
     // Rotated a moment later, and the stage retried.
     stack.secrets.put(SECRET, &password(ROTATED));
     stack.publish(package("left", "1.0.1")).await;
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_not_tried_for_each_file_where_no_token_is_to_be_had() {
+    let stack = stack().await;
+    stack.forgive_passwords();
+    stack.artifactory.switch(|switches| {
+        switches.legacy_token = Endpoint::Answers(404);
+        switches.access_token = Endpoint::Answers(404);
+        switches.lock_after = Some(5);
+        // Somebody in between, who knows no password, keeps the repository's configuration to himself.
+        switches.repositories_api = Endpoint::Answers(403);
+    });
+    stack.publish(package("left", "1.0.0")).await;
+    change_password(&stack, ROTATED);
+    stack.secrets.put(SECRET, &password(ROTATED));
+    let names = ["a", "b", "c", "d", "e", "f"];
+    let many = |version: &str| {
+        let zip = names
+            .iter()
+            .fold(Zip::new(), |zip, name| zip.file(&format!("{name}/package.json"), scene::manifest(name, version)));
+        zip.bytes()
+    };
+    // The old one is cached.
+    stack.publish(many("1.0.0")).await;
+    assert_eq!(stack.artifactory.failed_logins(USER), 0, "a right one came after it");
+    change_password(&stack, "another");
+    let (kind, message) = stack.refuse(stack.action(many("2.0.0"))).await;
+    assert_eq!(kind, "PermissionError", "{message}");
+    assert_eq!(stack.artifactory.failed_logins(USER), 1, "or Artifactory locks the user");
 }
 
 #[tokio::test]

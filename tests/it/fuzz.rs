@@ -4,7 +4,7 @@ use std::panic::catch_unwind;
 
 use fastrand::Rng;
 
-use crate::fuzzed::{self, FOUND, mutate, seeds};
+use crate::fuzzed::{self, found, mutate, seeds};
 
 /// Sound inputs, then inputs made of them.
 fn run(times: usize, seeds: &[Vec<u8>], mutate: impl Fn(&mut Rng, &mut Vec<u8>), holds: fn(&[u8])) {
@@ -44,13 +44,21 @@ fn whatever_patterns_say_what_is_packed_is_what_is_in_the_artifact() {
 }
 
 #[test]
+fn whatever_a_distribution_says_of_itself_stays_in_its_field() {
+    run(3_000, &seeds::metadata(), mutate::metadata, fuzzed::metadata);
+    run(2_000, &seeds::wheels(), mutate::zip, fuzzed::wheel);
+}
+
+#[test]
 fn what_was_found_once_holds() {
-    for (function, bytes) in FOUND {
-        match *function {
-            "zip" => fuzzed::zip(bytes),
-            "tgz" => fuzzed::tgz(bytes),
-            "manifest" => fuzzed::manifest(bytes),
-            "patterns" => fuzzed::patterns(bytes),
+    for (function, bytes) in found() {
+        match function {
+            "zip" => fuzzed::zip(&bytes),
+            "tgz" => fuzzed::tgz(&bytes),
+            "manifest" => fuzzed::manifest(&bytes),
+            "patterns" => fuzzed::patterns(&bytes),
+            "metadata" => fuzzed::metadata(&bytes),
+            "wheel" => fuzzed::wheel(&bytes),
             other => panic!("there is no {other}"),
         }
     }

@@ -6,6 +6,8 @@ mod sending;
 
 use std::collections::BTreeMap;
 
+use serde_json::json;
+
 use crate::make::Zip;
 use crate::scene::{failure, variables};
 use crate::stack::artifactory::{Permission, Repository, StoredFile};
@@ -208,4 +210,22 @@ async fn plain_files_may_go_to_a_repository_of_packages_or_a_virtual_one() {
     }
     assert_eq!(stack.stored(), ["README.md"]);
     assert_eq!(stored(&stack), ["README.md"]);
+}
+
+#[tokio::test]
+async fn a_file_spec_in_the_artifact_says_what_goes_where() {
+    let stack = stack().await;
+    let spec = json!({ "files": [
+        { "pattern": "dist/(*).bin", "target": "${repository}/{1}/", "targetProps": "kind=bin;note=a\\,b" },
+        { "pattern": "README.md", "target": "files-local/docs/READ ME" },
+        { "pattern": "*.exe", "target": "files-local/" },
+    ] });
+    let zip = Zip::new().file("README.md", "read me\n").file("dist/app.bin", "app").file("spec.json", spec.to_string());
+    let options = ("Options", "file-spec=spec.json;spec-vars=repository=files-local");
+    publish(&stack, zip.bytes(), &[options, ("Properties", "team=web;kind=other")]).await;
+    assert_eq!(stored(&stack), ["app/app.bin", "docs/READ ME"]);
+    let properties = stack.artifactory.properties(FILES, "app/app.bin");
+    assert_eq!((properties["kind"].join("|"), properties["note"].join("|")), ("bin".to_owned(), "a,b".to_owned()));
+    assert_eq!(properties["team"], ["web"]);
+    assert!(stack.logs().await.contains("no file matches *.exe of spec.json"), "{}", stack.logs().await);
 }

@@ -21,7 +21,7 @@ use codepipeline_artifactory::deadline::Deadline;
 use codepipeline_artifactory::package::{Digests, hex};
 use codepipeline_artifactory::registry::url::{Base, RepoKey, RepoPath};
 use codepipeline_artifactory::registry::{Http, Pacing, Registry, RegistryError};
-use codepipeline_artifactory::step::{Body, Content, Listing, Method, PlannedFile, Segment, Step, Way};
+use codepipeline_artifactory::step::{Body, Content, Listing, Lists, Method, PlannedFile, Segment, Step, Way};
 use codepipeline_artifactory::trust::Trust;
 use hyper::Method as Verb;
 use serde_json::json;
@@ -262,8 +262,7 @@ fn listed(step: Step) -> Step {
         listing: Some(Box::new(Listing {
             path: "api/npm/npm-local/left".to_owned(),
             accept: "application/json",
-            pointer,
-            rivals: None,
+            lists: Lists::Versions { pointer, rivals: None },
         })),
         ..step
     }

@@ -274,7 +274,7 @@ pub(crate) fn i3_nothing_is_stored_twice(witness: &Witness) -> Verdict {
     let mut tags: BTreeMap<&str, &[u8]> = BTreeMap::new();
     for Seen { service, request, status, .. } in &witness.seen {
         let taken = *service == artifactory::SERVICE && matches!(status, Some(200 | 201));
-        if !taken || request.method != Method::PUT || request.path.contains("/api/storage/") {
+        if !taken || !is_store(request) || request.path.contains("/api/storage/") {
             continue;
         }
         if request.path.contains("/dist-tags/") {
@@ -366,7 +366,7 @@ pub(crate) fn i5_no_refusal_is_tried_again(witness: &Witness) -> Verdict {
     let sent = |seen: &&Seen| {
         let authorization = seen.request.header("authorization");
         seen.service == artifactory::SERVICE
-            && seen.request.method == Method::PUT
+            && is_store(&seen.request)
             && authorization.strip_prefix("Bearer ").is_some_and(|token| !shared.iter().any(|it| it == token))
     };
     let mut sent: Vec<&Seen> = witness.seen.iter().filter(sent).collect();
@@ -419,9 +419,16 @@ fn is_needed(Seen { service, request, .. }: &Seen, journal: &str, artifacts: &[(
         // Not ours: a test looks for itself.
         artifactory::SERVICE if !request.header("user-agent").starts_with("codepipeline-artifactory/") => true,
         artifactory::SERVICE => match *method {
-            Method::POST => below("/api/security/token") || below("/access/api/v1/tokens"),
+            Method::POST => below("/api/security/token") || below("/access/api/v1/tokens") || is_upload(request),
             Method::DELETE => below("/access/api/v1/tokens"),
-            Method::GET => below(STORAGE) || below("/api/repositories/") || below_npm(path) || tells_builds(path),
+            Method::GET => {
+                below(STORAGE)
+                    || below("/api/repositories/")
+                    || path.ends_with("/api/system/ping")
+                    || below_npm(path)
+                    || below_simple(path)
+                    || tells_builds(path)
+            }
             Method::PUT => true,
             _ => false,
         },
@@ -439,6 +446,21 @@ fn tells_builds(path: &str) -> bool {
     path.ends_with("-SNAPSHOT/maven-metadata.xml")
 }
 
+/// A project's page in Python's simple index, not one of its files.
+fn below_simple(path: &str) -> bool {
+    path.split_once("/api/pypi/").is_some_and(|(_, rest)| rest.contains("/simple/") && rest.ends_with('/'))
+}
+
+/// The upload form of Python's legacy API.
+fn is_upload(request: &Request) -> bool {
+    request.method == Method::POST && request.path.contains("/api/pypi/")
+}
+
+/// Whether it is to put something into the repository.
+fn is_store(request: &Request) -> bool {
+    request.method == Method::PUT || is_upload(request)
+}
+
 /// A stored file is read where its digest is not ours, to see whether the same files are in it: the very file that the
 /// storage API was asked about, by its own path or by the npm API's.
 fn is_compared(request: &Request, looked_at: &BTreeSet<&str>) -> bool {
@@ -451,8 +473,13 @@ fn operation(request: &Request) -> &str {
     request.header("x-amz-target").split('.').next_back().unwrap_or_default()
 }
 
-/// What a store is of: the path, and the versions in an npm document.
+/// What a store is of: the path, and the versions in an npm document or the file in an upload form.
 fn stored_by(request: &Request) -> String {
+    if is_upload(request) {
+        let text = String::from_utf8_lossy(&request.body);
+        let file = text.split("; filename=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
+        return format!("{} {file}", request.path);
+    }
     let document = request.json();
     let versions = document["versions"].as_object().into_iter().flatten().map(|(version, _)| version.as_str());
     versions.fold(request.path.clone(), |what, version| format!("{what} {version}"))

@@ -1,4 +1,4 @@
-//! Puts a real npm registry where Artifactory has its npm API: `/artifactory/api/npm/{repository}/…` goes to the
+//! Puts a real registry where Artifactory has its API for npm or pypi: `/artifactory/api/{type}/{repository}/…` goes to the
 //! registry as `/…`, and everything else is 404, as on a server that has no tokens, no storage API and no facts.
 
 use std::net::SocketAddr;
@@ -55,7 +55,12 @@ pub(crate) fn address(repository: &str) -> String {
 
 /// What is behind the repository's name, as encoded as it came.
 fn inside(path: &str) -> Option<&str> {
-    let (_repository, rest) = path.strip_prefix("/artifactory/api/npm/")?.split_once('/')?;
+    // pypiserver's addresses know of no prefix.
+    if path.starts_with("/packages/") {
+        return path.strip_prefix('/');
+    }
+    let (kind, rest) = path.strip_prefix("/artifactory/api/")?.split_once('/')?;
+    let (_repository, rest) = rest.split_once('/').filter(|_| matches!(kind, "npm" | "pypi"))?;
     Some(rest)
 }
 

@@ -1,8 +1,13 @@
-//! Files that are no packages: any files of the artifact, put under `TargetPath` as they are.
+//! Files that are no packages: any files of the artifact, put under `TargetPath` as they are, or where a file spec in the
+//! artifact says.
 
+mod pattern;
 mod place;
+mod spec;
 #[cfg(test)]
 mod tests;
+
+use std::collections::BTreeMap;
 
 use super::{Kind, PackageError};
 use crate::archive::{Archive, ArchiveError, Entry, EntryKind, Selection};
@@ -10,9 +15,16 @@ use crate::package::{Coordinates, Digests, Target};
 use crate::plan::PackagePlan;
 use crate::registry::url::{RepoKey, RepoPath};
 use crate::step::{Content, PlannedFile, Step};
+use spec::Spec;
 
 /// Longest list of what an artifact holds instead of what was looked for, in files.
 const SHOWN: usize = 10;
+
+/// The option that names a file spec in the artifact.
+const SPEC: &str = "file-spec";
+
+/// The option with the values of its variables.
+const VARIABLES: &str = "spec-vars";
 
 /// The generic type.
 pub struct Generic;
@@ -27,7 +39,17 @@ impl Kind for Generic {
         true
     }
 
+    fn options(&self) -> &'static [&'static str] {
+        &[SPEC, VARIABLES]
+    }
+
     fn plan(&self, archive: &Archive, target: &Target) -> Result<Vec<PackagePlan>, PackageError> {
+        if let Some(path) = target.options.get(SPEC) {
+            return by_spec(archive, target, path);
+        }
+        if let Some(value) = target.options.get(VARIABLES) {
+            return Err(option(VARIABLES, value, "is of no use without file-spec"));
+        }
         let mut chosen = Vec::new();
         for entry in archive.entries().filter(|entry| entry.kind() != EntryKind::Directory) {
             let Some(rest) = target.files.rest(entry.path()) else { continue };
@@ -42,7 +64,46 @@ impl Kind for Generic {
     }
 }
 
+/// The files that a file spec in the artifact names. Of several artifacts each goes by its own.
+fn by_spec(archive: &Archive, target: &Target, path: &str) -> Result<Vec<PackagePlan>, PackageError> {
+    let path = path.strip_prefix("./").unwrap_or(path);
+    if target.path.is_some() || !target.files.is_everything() {
+        return Err(option(SPEC, path, "says which files go where: leave out Files and TargetPath"));
+    }
+    let variables = target.options.get(VARIABLES).map(|text| variables(text)).transpose()?.unwrap_or_default();
+    let Some(spec) = Spec::read(archive, path, &variables, &target.repository)? else {
+        let looked_for = format!("the artifact holds no file spec {path}");
+        return Err(PackageError::NothingFound { kind: "generic", looked_for });
+    };
+    let (chosen, warnings) = spec.choose(archive)?;
+    let mut plans = planned(archive, &target.repository, chosen)?;
+    if let Some(first) = plans.first_mut() {
+        first.warnings = warnings;
+    }
+    Ok(plans)
+}
+
+/// `name=value,name=value`.
+fn variables(text: &str) -> Result<BTreeMap<String, String>, PackageError> {
+    let mut variables = BTreeMap::new();
+    for pair in text.split(',') {
+        let pair = pair.split_once('=').map(|(name, value)| (name.trim(), value.trim()));
+        let Some((name, value)) = pair.filter(|(name, _)| !name.is_empty()) else {
+            return Err(option(VARIABLES, text, "is not of the form name=value,name2=value2"));
+        };
+        if variables.insert(name.to_owned(), value.to_owned()).is_some() {
+            return Err(option(VARIABLES, text, "gives a variable twice"));
+        }
+    }
+    Ok(variables)
+}
+
+fn option(name: &'static str, value: &str, problem: &str) -> PackageError {
+    PackageError::Option { name, value: value.to_owned(), problem: problem.to_owned() }
+}
+
 /// A file of the artifact that is to be published.
+#[derive(Debug)]
 struct Chosen {
     entry: Entry,
     place: RepoPath,

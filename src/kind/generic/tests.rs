@@ -1,5 +1,7 @@
 //! Files from zip to plan: which are taken, where they go, and what is refused.
 
+mod spec;
+
 use std::sync::Arc;
 
 use bytes::Bytes;

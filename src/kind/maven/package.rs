@@ -65,6 +65,7 @@ pub(super) fn planned(found: Found, target: &Target) -> Result<PackagePlan, Pack
     let steps = sent.into_iter().map(|(rest, (content, digests, origin))| {
         let place = in_repository(&gav, &rest, &origin)?;
         let file = of_snapshot(&gav, PlannedFile::new(place, digests));
+        let file = if rest == ".pom" { file.last() } else { file };
         Ok(Step::plain(&target.repository, file, content))
     });
     let steps = steps.collect::<Result<_, PackageError>>()?;

@@ -13,7 +13,7 @@ use super::version::{outranks, tag_problem};
 use crate::package::{Digests, Target, hex};
 use crate::plan::PackagePlan;
 use crate::registry::url::{RepoPath, encode_segment};
-use crate::step::{Body, Content, Listing, Method, PlannedFile, Rivals, Segment, Step, Tag, Wanted, Way};
+use crate::step::{Body, Content, Listing, Lists, Method, PlannedFile, Rivals, Segment, Step, Tag, Wanted, Way};
 
 /// How npm asks for a package document: the abbreviated form where the server has it.
 const ACCEPT: &str = "application/vnd.npm.install-v1+json; q=1.0, application/json; q=0.8, */*";
@@ -105,9 +105,11 @@ impl Package {
             listing: Some(Box::new(Listing {
                 path,
                 accept: ACCEPT,
-                pointer: vec!["versions".to_owned(), of.version.clone(), "dist".to_owned()],
-                // As npm does it: whoever names a tag knows what he does.
-                rivals: moves_latest.then(|| Rivals { version: of.version.clone(), outranks }),
+                lists: Lists::Versions {
+                    pointer: vec!["versions".to_owned(), of.version.clone(), "dist".to_owned()],
+                    // As npm does it: whoever names a tag knows what he does.
+                    rivals: moves_latest.then(|| Rivals { version: of.version.clone(), outranks }),
+                },
             })),
             tag: Some(Box::new(Tag {
                 one: format!("{all}/{}", encode_segment(&tag)),

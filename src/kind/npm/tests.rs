@@ -19,7 +19,7 @@ use crate::make::{Zip, tgz};
 use crate::package::{Digests, Target, hex};
 use crate::plan::{PackagePlan, Plan};
 use crate::registry::url::{Base, RepoKey};
-use crate::step::{Content, Segment};
+use crate::step::{Content, Lists, Segment};
 
 fn archive(bytes: Vec<u8>) -> Archive {
     Archive::open(Arc::new(Memory(Bytes::from(bytes))), "Build", "package.tgz").unwrap()
@@ -153,7 +153,8 @@ fn the_document_is_npms() {
         })
     );
     let listing = step.listing.as_ref().unwrap();
-    assert_eq!(listing.pointer, ["versions", "1.0.0", "dist"]);
+    let Lists::Versions { pointer, .. } = &listing.lists else { panic!("it lists versions") };
+    assert_eq!(*pointer, ["versions", "1.0.0", "dist"]);
 }
 
 #[test]

@@ -173,6 +173,15 @@ pub(crate) enum Republish {
     Replaces,
 }
 
+/// In which forms Python's simple index can be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SimpleIndex {
+    /// HTML.
+    Html,
+    /// HTML, or JSON for whoever asks for it.
+    Json,
+}
+
 /// The differences between installations. `Default` is a server of today, as it comes.
 #[derive(Debug, Clone)]
 pub(crate) struct Switches {
@@ -191,6 +200,7 @@ pub(crate) struct Switches {
     pub(crate) npm_republish: Republish,
     /// How many times a package's document or its dist-tags are asked for before a version just published is in them.
     pub(crate) npm_index_reads: usize,
+    pub(crate) simple_index: SimpleIndex,
     /// Longest life of a token that one who is no administrator may ask for, in seconds.
     pub(crate) longest_token: u64,
     /// Tokens of a shorter life than this, in seconds, cannot be revoked unless that was asked for.
@@ -219,6 +229,7 @@ impl Default for Switches {
             npm_duplicate: 403,
             npm_republish: Republish::Refused,
             npm_index_reads: 0,
+            simple_index: SimpleIndex::Html,
             longest_token: 3600,
             revocable_from: 0,
             lock_after: None,

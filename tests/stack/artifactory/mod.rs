@@ -1,5 +1,5 @@
 //! An Artifactory on 127.0.0.1: tokens, plain files with checksums and properties, the storage API and
-//! the npm API, with the differences between installations as [`Switches`]. It decodes and verifies what
+//! the npm and pypi APIs, with the differences between installations as [`Switches`]. It decodes and verifies what
 //! it gets with code of its own and shares none with the crate that it is there to test.
 
 mod auth;
@@ -7,10 +7,12 @@ mod config;
 mod dates;
 mod info;
 mod maven;
+mod multipart;
 mod npm;
 mod npm_document;
 mod npm_version;
 mod path;
+mod pypi;
 mod reply;
 mod state;
 mod storage;
@@ -22,8 +24,8 @@ use bytes::Bytes;
 use hyper::header::HeaderValue;
 
 pub(crate) use config::{
-    Anonymous, Class, Endpoint, Grants, Handles, Permission, PomChecks, Repository, Republish, Role, Snapshots,
-    Switches, Unauthorized, User,
+    Anonymous, Class, Endpoint, Grants, Handles, Permission, PomChecks, Repository, Republish, Role, SimpleIndex,
+    Snapshots, Switches, Unauthorized, User,
 };
 pub(crate) use state::{Digests, Properties};
 
@@ -99,6 +101,12 @@ impl Artifactory {
         format!("{}/api/npm/{repository}/", self.url())
     }
 
+    /// The index that pip is pointed at, read with this token.
+    pub(crate) fn pypi_index(&self, repository: &str, token: &str) -> String {
+        let url = self.url().replacen("://", &format!("://:{token}@"), 1);
+        format!("{url}/api/pypi/{repository}/simple/")
+    }
+
     /// Adds a user, or replaces the one of that name (a changed password, other rights).
     pub(crate) fn user(&self, user: User) {
         let mut state = self.state();
@@ -124,6 +132,13 @@ impl Artifactory {
     /// Changes how this installation behaves.
     pub(crate) fn switch(&self, change: impl FnOnce(&mut Switches)) {
         change(&mut self.state().switches);
+    }
+
+    /// Name and value of every field of an upload form but the file; `None` where it is no form.
+    pub(crate) fn upload_form(request: &Request) -> Option<Vec<(String, String)>> {
+        let parts = multipart::parse(request.header("content-type"), &request.body).ok()?;
+        let fields = parts.into_iter().filter(|part| part.file.is_none());
+        Some(fields.map(|part| (part.name, String::from_utf8_lossy(&part.content).into_owned())).collect())
     }
 
     /// Every file of a local repository, by path.
@@ -277,6 +292,10 @@ fn route(state: &mut State, request: &Request) -> Result<Reply, Refusal> {
         "npm" => {
             let (repository, rest) = rest.split_once('/').unwrap_or((rest, ""));
             npm::serve(state, request, repository, rest)
+        }
+        "pypi" => {
+            let (repository, rest) = rest.split_once('/').unwrap_or((rest, ""));
+            pypi::serve(state, request, repository, rest)
         }
         _ => Err(Refusal::new(404, "Not Found")),
     }
