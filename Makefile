@@ -42,6 +42,12 @@ npm-clients: $(VERDACCIO)/node_modules/.package-lock.json $(CLIENTS)/node_module
 	cargo build --locked --quiet --bin $(NAME) --example npm_clients
 	cargo run --locked --quiet --example npm_clients -- "$(TARGET)/debug/$(NAME)"
 
+.PHONY: maven-clients
+maven-clients: ## resolve what was published with the real Maven, checksums strict, no other repository
+	@command -v mvn >/dev/null || { echo "Maven is needed" >&2; exit 1; }
+	cargo build --locked --quiet --bin $(NAME) --example maven_clients
+	cargo run --locked --quiet --example maven_clients -- "$(TARGET)/debug/$(NAME)"
+
 # The npm registry that tests/it/verdaccio.rs publishes to, and the package managers of tests/clients.rs. npm writes the
 # file in the target's name when it is done.
 $(TOOLS)/%/node_modules/.package-lock.json: tests/tools/%/package.json tests/tools/%/package-lock.json tests/tools/%/.npmrc

@@ -4,17 +4,43 @@ use crate::action::{ActionConfig, Existing};
 use crate::failure::{Conflict, Failure};
 use crate::package::Coordinates;
 use crate::plan::Plan;
-use crate::registry::{Found, RepositoryClass, RepositoryFacts};
+use crate::registry::{Builds, Found, Policy, RepositoryClass, RepositoryFacts, Taken};
 
 /// Refuses a repository that cannot take packages of this type. What is not known is left to the server.
 pub fn repository(action: &ActionConfig, facts: RepositoryFacts) -> Result<(), Failure> {
-    let RepositoryFacts::Known { class, package_type, default_deployment: _ } = facts else { return Ok(()) };
+    let RepositoryFacts::Known { class, package_type, default_deployment: _, policy: _ } = facts else { return Ok(()) };
     let refuse = |problem: String| Err(Failure::Repository { repository: action.target.repository.clone(), problem });
     if !package_type.is_empty() && !action.kind.fits(&package_type) {
         return refuse(format!("is of type {package_type}, but TypeOfArtifact is {}", action.kind.name()));
     }
     if class == RepositoryClass::Remote {
         return refuse("is a remote repository, which nobody can deploy to".to_owned());
+    }
+    Ok(())
+}
+
+/// Refuses versions that the repository does not take, by what it tells of its policy.
+pub fn versions(action: &ActionConfig, plan: &Plan, facts: &RepositoryFacts) -> Result<(), Failure> {
+    let RepositoryFacts::Known { policy, .. } = facts else { return Ok(()) };
+    let Policy { releases, snapshots, builds } = policy;
+    if !action.kind.tells_snapshots() {
+        return Ok(());
+    }
+    for package in plan.packages() {
+        let of = &package.of;
+        let problem = match (package.is_snapshot(), releases, snapshots, builds) {
+            (true, _, Taken::No, _) => format!(
+                "takes no snapshots (handleSnapshots), and {of} is one: publish it to a repository for snapshots, or give it a version without -SNAPSHOT"
+            ),
+            (false, Taken::No, ..) => format!(
+                "takes no releases (handleReleases), and {of} is one: publish it to a repository for releases, or give it a version with -SNAPSHOT"
+            ),
+            (true, _, _, Builds::LastOnly) => format!(
+                "keeps only one build of a snapshot (snapshotVersionBehavior non-unique), so that {of} would be overwritten: let it keep each (unique or deployer)"
+            ),
+            _ => continue,
+        };
+        return Err(Failure::Repository { repository: action.target.repository.clone(), problem });
     }
     Ok(())
 }
@@ -125,6 +151,7 @@ mod tests {
             class,
             package_type: package_type.to_owned(),
             default_deployment: None,
+            policy: Policy::default(),
         };
         let action = action("existing=fail");
         for (class, package_type, refusal) in [

@@ -7,6 +7,7 @@ use crate::aws::AwsError;
 use crate::aws::journal::{Acknowledgement, Before, Claim, Journal, Kept, Record};
 use crate::deadline::{Deadline, Stopwatch};
 use crate::report::FailureReport;
+use crate::stamp::Stamp;
 
 /// How often in a row a job's time may run out before it has come any further, or its claim may be kept in vain.
 pub const MAX_VAIN: u32 = 5;
@@ -34,6 +35,7 @@ pub struct Hold<'a> {
     /// How many were begun.
     reached: Arc<AtomicUsize>,
     before: Option<Before>,
+    stamp: Option<Stamp>,
     /// What was done when this attempt began.
     began_with: (Option<String>, usize),
     /// Whether this attempt began with the better part of an invocation before it.
@@ -44,10 +46,10 @@ pub struct Hold<'a> {
 impl<'a> Hold<'a> {
     /// Begins to use a claim.
     pub fn new(journal: &'a Journal, claim: Claim, deadline: Deadline) -> Self {
-        let Record { plan, done, reached, before, .. } = claim.record().clone();
+        let Record { plan, done, reached, before, stamp, .. } = claim.record().clone();
         let (began_with, fair) = ((plan.clone(), done), !deadline.is_half_over());
         let (reached, written) = (Arc::new(AtomicUsize::new(reached)), Stopwatch::start());
-        Self { journal, deadline, claim, plan, done, reached, before, began_with, fair, written }
+        Self { journal, deadline, claim, plan, done, reached, before, stamp, began_with, fair, written }
     }
 
     /// Whether CodePipeline is known to have given us the job.
@@ -75,6 +77,16 @@ impl<'a> Hold<'a> {
     /// came so far, or followed another plan.
     pub fn went_on_with(&self, plan: &str) -> Option<usize> {
         (self.plan.as_deref() == Some(plan)).then_some(self.done)
+    }
+
+    /// The stamp that the snapshots of this plan have already.
+    pub fn stamp(&self, plan: &str) -> Option<Stamp> {
+        self.went_on_with(plan).and(self.stamp.clone())
+    }
+
+    /// Decides which stamp the plan's snapshots have. It has to be written down before anything is sent.
+    pub fn fix(&mut self, stamp: Option<Stamp>) {
+        self.stamp = stamp;
     }
 
     /// Begins, or goes on with, a plan that nothing speaks against; what is written of another plan counts for nothing.
@@ -131,12 +143,14 @@ impl<'a> Hold<'a> {
     async fn write(&mut self, change: impl FnOnce(&mut Record)) -> Result<Standing, AwsError> {
         self.written = Stopwatch::start();
         let (plan, done, before) = (self.plan.clone(), self.done, self.before.clone());
+        let stamp = self.stamp.clone();
         let reached = self.reached.load(Ordering::Relaxed);
         let change = |record: &mut Record| {
             record.plan = plan;
             record.done = done;
             record.reached = reached;
             record.before = before;
+            record.stamp = stamp;
             change(record);
         };
         Ok(match self.journal.update(&mut self.claim, change, self.deadline).await? {

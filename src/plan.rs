@@ -9,6 +9,7 @@ use sha1::Digest as _;
 
 use crate::package::{Coordinates, Noun, Target, hex};
 use crate::registry::url::RepoPath;
+use crate::stamp::Stamp;
 use crate::step::{Content, Rivals, Segment, Step, Way};
 use crate::template::{FileFacts, Template, TemplateError};
 
@@ -29,6 +30,11 @@ pub struct PackagePlan {
 }
 
 impl PackagePlan {
+    /// Whether it is a Maven snapshot, of which there may be many builds.
+    pub fn is_snapshot(&self) -> bool {
+        self.steps.iter().any(|step| step.file.stamped.is_some())
+    }
+
     /// The listing in which higher versions would speak against this one.
     fn rivals(&self) -> Option<(&str, &Rivals)> {
         let mut listings = self.steps.iter().filter_map(|step| step.listing.as_ref());
@@ -147,6 +153,22 @@ impl Plan {
         text
     }
 
+    /// Where the repository tells of the newest build of each snapshot.
+    pub fn snapshots(&self) -> Vec<RepoPath> {
+        let of = |package: &PackagePlan| {
+            package.steps.iter().find_map(|step| Some(step.file.stamped.as_ref()?.metadata.clone()))
+        };
+        self.packages.iter().filter_map(of).collect()
+    }
+
+    /// The plan with the names that the files of this build have.
+    #[must_use]
+    pub fn stamped(&self, stamp: &Stamp) -> Self {
+        let steps = |package: &PackagePlan| package.steps.iter().map(|step| step.of_build(stamp)).collect();
+        let packages = self.packages.iter().map(|package| PackagePlan { steps: steps(package), ..package.clone() });
+        Self { packages: packages.collect() }
+    }
+
     /// Whether a file gets properties after it is stored.
     pub fn is_annotated(&self) -> bool {
         let mut steps = self.packages.iter().flat_map(|package| &package.steps);
@@ -231,6 +253,7 @@ fn join(packages: &mut Vec<PackagePlan>) -> Result<(), PlanError> {
         let before = first.steps.len();
         first.steps.extend(steps.into_iter().filter(|step| !there.contains(&step.file.path)));
         if first.steps.len() > before {
+            first.steps.sort_by_key(|step| step.file.order);
             first.warnings.extend(warnings);
         }
     }

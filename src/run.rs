@@ -29,6 +29,7 @@ use crate::registry::url::RepoKey;
 use crate::registry::{Found, Http, Registry};
 use crate::report::{FailureReport, Published};
 use crate::settings::Settings;
+use crate::snapshots;
 use crate::stop::Stop;
 use crate::turns::{Paths, Turns};
 
@@ -224,9 +225,12 @@ impl Run<'_> {
     ) -> Result<Published, Stop> {
         let repository = &action.target.repository;
         let facts = registry.repository(repository).await.map_err(|error| Stop::registry(error, None))?;
+        check::versions(action, plan, &facts)?;
         check::repository(action, facts)?;
-        let found = look(action, plan, registry).await?;
         let digest = plan.digest();
+        let named = snapshots::named(action, plan, &digest, registry, hold, self.deadline).await?;
+        let plan = named.as_ref().unwrap_or(plan);
+        let found = look(action, plan, registry).await?;
         let went_on_with = hold.went_on_with(&digest);
         let earlier = if went_on_with.is_some() { Earlier::Sent } else { Earlier::Nothing };
         if self.progress.uncertain {
@@ -242,8 +246,10 @@ impl Run<'_> {
         }
         let there: Vec<bool> = found.iter().map(|found| matches!(found, Found::Same)).collect();
         hold.follow(&digest, Before::of(&there));
-        // A successor must know that what it will find is our work: no reason to fail, and not without its properties.
-        let must_be_known = action.existing == Existing::Fail || there.contains(&false) && plan.is_annotated();
+        // A successor must know that what it will find is our work: no reason to fail, and not without its properties; and
+        // under which names it is there.
+        let must_be_known =
+            action.existing == Existing::Fail || there.contains(&false) && (plan.is_annotated() || named.is_some());
         let must_be_known = must_be_known && action.mode == Mode::Publish && earlier == Earlier::Nothing;
         if must_be_known {
             match hold.mark().await {
@@ -283,7 +289,7 @@ async fn in_time<T>(deadline: Deadline, work: impl Future<Output = T>) -> Result
 }
 
 /// What is in the repository for each step of the plan.
-async fn look(action: &ActionConfig, plan: &Plan, registry: &Registry) -> Result<Vec<Found>, Stop> {
+pub(crate) async fn look(action: &ActionConfig, plan: &Plan, registry: &Registry) -> Result<Vec<Found>, Stop> {
     let steps = plan.packages().iter().flat_map(|package| package.steps.iter().map(move |step| (package, step)));
     // Collected, because a future that holds the closure is not `Send` in the compiler's eyes.
     let mut steps = steps.collect::<Vec<_>>().into_iter();

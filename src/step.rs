@@ -13,6 +13,7 @@ use crate::archive::source::{Cursor, ReadAt};
 use crate::archive::{ArchiveError, Entry};
 use crate::package::{Digests, hex};
 use crate::registry::url::RepoPath;
+use crate::stamp::{Stamp, Stamped};
 
 /// How a step's request is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +86,16 @@ impl Step {
             Way::Plain => format!("{}/{}", self.path, self.file.path.encoded()),
         }
     }
+
+    /// The step as it is sent for one build, where it depends on that.
+    #[must_use]
+    pub fn of_build(&self, stamp: &Stamp) -> Self {
+        let mut step = self.clone();
+        if let Some(Stamped { at, .. }) = self.file.stamped.as_deref() {
+            step.file.path = self.file.path.stamped(*at, stamp);
+        }
+        step
+    }
 }
 
 /// A file as it will be in the repository.
@@ -98,6 +109,19 @@ pub struct PlannedFile {
     pub properties: Vec<(String, Vec<String>)>,
     /// By what a file in the repository is known to be this one.
     pub same_by: SameBy,
+    /// Of a file of a Maven snapshot: where in its path the stamp of its build will be, which is not in the artifact.
+    pub stamped: Option<Box<Stamped>>,
+    /// When it is sent among the files of its package.
+    pub order: Order,
+}
+
+/// When a file is sent among those of its package.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Order {
+    /// Where the kind has put it.
+    AsPlanned,
+    /// Behind all others, whichever artifact they come with.
+    Last,
 }
 
 /// By what a file in the repository is known to be the planned one.
@@ -116,7 +140,20 @@ pub enum SameBy {
 impl PlannedFile {
     /// A file without properties.
     pub fn new(path: RepoPath, digests: Digests) -> Self {
-        Self { path, digests: Arc::new(digests), properties: Vec::new(), same_by: SameBy::Bytes }
+        let digests = Arc::new(digests);
+        Self { path, digests, properties: Vec::new(), same_by: SameBy::Bytes, stamped: None, order: Order::AsPlanned }
+    }
+
+    /// The file by which the others of its package are found.
+    #[must_use]
+    pub fn last(self) -> Self {
+        Self { order: Order::Last, ..self }
+    }
+
+    /// A file of a Maven snapshot.
+    #[must_use]
+    pub fn stamped(self, stamped: Stamped) -> Self {
+        Self { stamped: Some(Box::new(stamped)), ..self }
     }
 
     /// A gzipped tar, which another archive of the same files is as good as.
@@ -305,6 +342,9 @@ impl fmt::Display for Step {
         }
         let Digests { size, sha1, sha256, .. } = &*self.file.digests;
         writeln!(f, "    stores {} ({size} bytes)", self.file.path)?;
+        if self.file.stamped.is_some() {
+            writeln!(f, "    under the stamp of its build in place of SNAPSHOT")?;
+        }
         writeln!(f, "    sha256 {}", hex(sha256))?;
         writeln!(f, "    sha1   {}", hex(sha1))?;
         if let Some(tag) = &self.tag {

@@ -75,6 +75,29 @@ pub(crate) fn tgz(files: &[(&str, &str)]) -> Vec<u8> {
     tar.into_inner().unwrap().finish().unwrap()
 }
 
+/// A POM with these coordinates, and more in it.
+pub(crate) fn pom(group: &str, artifact: &str, version: &str, more: &str) -> String {
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<project xmlns=\"http://maven.apache.org/POM/4.0.0\">\
+         <modelVersion>4.0.0</modelVersion><groupId>{group}</groupId><artifactId>{artifact}</artifactId>\
+         <version>{version}</version>{more}</project>\n"
+    )
+}
+
+/// A jar that says of itself what it is, as Maven's archiver makes it.
+pub(crate) fn jar(group: &str, artifact: &str, version: &str) -> Vec<u8> {
+    let zip = Zip::new().stored().file("META-INF/MANIFEST.MF", "Manifest-Version: 1.0\r\n");
+    described(zip, group, artifact, version).file("org/acme/Lib.class", "bytes").bytes()
+}
+
+/// A zip with Maven's descriptors of these coordinates in it.
+pub(crate) fn described(zip: Zip, group: &str, artifact: &str, version: &str) -> Zip {
+    let folder = format!("META-INF/maven/{group}/{artifact}");
+    let properties = format!("#Generated\ngroupId={group}\nartifactId={artifact}\nversion={version}\n");
+    zip.file(&format!("{folder}/pom.xml"), pom(group, artifact, version, ""))
+        .file(&format!("{folder}/pom.properties"), properties)
+}
+
 /// Core metadata of this project, with these lines more and a description.
 pub(crate) fn python_metadata(name: &str, version: &str, more: &str) -> String {
     format!("Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{more}\n# {name}\n")

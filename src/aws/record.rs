@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::job::JobId;
 use crate::report::FailureReport;
 use crate::settings::ActionType;
+use crate::stamp::Stamp;
 
 /// A claim is a small thing; whatever is larger is not one.
 pub(super) const MAX_RECORD: u64 = 64 << 10;
@@ -59,6 +60,9 @@ pub struct Record {
     /// Which of the plan's files were in the repository before the job: what it finds beside them is its own work.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Before>,
+    /// The stamp of the plan's snapshots: once a byte is sent, whoever goes on with the job has to use the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stamp: Option<Stamp>,
     /// The failure that CodePipeline may have been told. Whoever goes on with the job says the same and does not run it:
     /// its cause may be gone by then, and what was told to have failed would be published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -128,6 +132,7 @@ impl Record {
             done: 0,
             reached: 0,
             before: None,
+            stamp: None,
             told: None,
             follows_unreadable: false,
         }
@@ -198,15 +203,17 @@ mod tests {
     #[test]
     fn a_newer_versions_additions_are_passed_over_and_an_older_versions_gaps_are_filled() {
         let told = FailureReport::new(FailureType::SystemUnavailable, "Artifactory failed.", "run");
-        let record = Record { vain: 2, before: Some(Before::of(&[true])), told: Some(told), ..record() };
+        let stamp = Stamp::parse("20240229.000000-7");
+        let record = Record { vain: 2, before: Some(Before::of(&[true])), stamp, told: Some(told), ..record() };
         let mut json = serde_json::to_value(&record).unwrap();
         json["colour"] = "blue".into();
         assert_eq!(json["told"]["kind"], "SystemUnavailable");
         assert_eq!(Record::parse(json.to_string().as_bytes(), &record.job).as_deref(), Ok(&record));
-        for member in ["vain", "before", "told", "colour"] {
+        assert_eq!(json["stamp"], "20240229.000000-7");
+        for member in ["vain", "before", "stamp", "told", "colour"] {
             json.as_object_mut().unwrap().remove(member);
         }
-        let older = Record { vain: 0, before: None, told: None, ..record };
+        let older = Record { vain: 0, before: None, stamp: None, told: None, ..record };
         assert_eq!(Record::parse(json.to_string().as_bytes(), &older.job).as_deref(), Ok(&older));
     }
 

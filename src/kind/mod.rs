@@ -2,6 +2,7 @@
 //! never sends any.
 
 pub mod generic;
+pub mod maven;
 pub mod npm;
 pub mod pypi;
 
@@ -14,7 +15,7 @@ use crate::package::Target;
 use crate::plan::PackagePlan;
 
 /// Every package type that the action's `TypeOfArtifact` can name.
-pub static KINDS: &[&dyn Kind] = &[&npm::Npm, &generic::Generic, &pypi::Pypi];
+pub static KINDS: &[&dyn Kind] = &[&npm::Npm, &generic::Generic, &pypi::Pypi, &maven::Maven];
 
 /// The type with this name, letter case aside.
 pub fn by_name(name: &str) -> Option<&'static dyn Kind> {
@@ -34,6 +35,11 @@ pub trait Kind: Sync {
     /// Whether a repository of this `packageType` (as Artifactory spells it) takes packages of this type.
     fn fits(&self, package_type: &str) -> bool {
         package_type.eq_ignore_ascii_case(self.name())
+    }
+
+    /// Whether the type tells snapshots, of which there may be many builds, from releases.
+    fn tells_snapshots(&self) -> bool {
+        false
     }
 
     /// Finds what is this type's in the artifact, reads names and versions inside the files, and plans the requests.

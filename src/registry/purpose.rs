@@ -17,6 +17,8 @@ pub enum Purpose {
     Look,
     /// Asking the type's API which versions there are.
     Listing,
+    /// Asking for the newest build of a snapshot.
+    Builds,
     /// Reading what is there, to compare it with ours.
     Compare,
     /// Publishing.
@@ -38,6 +40,7 @@ impl fmt::Display for Purpose {
             Self::Ping => "signing in",
             Self::Look => "looking for the file",
             Self::Listing => "looking for the version",
+            Self::Builds => "looking for the newest build of the snapshot",
             Self::Compare => "reading what is there",
             Self::Send => "publishing",
             Self::Properties => "the file is stored, but setting its properties",

@@ -21,9 +21,42 @@ pub enum RepositoryFacts {
         package_type: String,
         /// Where a virtual repository puts what is deployed to it.
         default_deployment: Option<String>,
+        /// Which versions it takes, for types that tell releases from snapshots.
+        policy: Policy,
     },
     /// It did not tell this user: it may exist or not.
     Unknown,
+}
+
+/// Which versions a repository takes, as far as it tells.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// `handleReleases`.
+    pub releases: Taken,
+    /// `handleSnapshots`.
+    pub snapshots: Taken,
+    /// `snapshotVersionBehavior`.
+    pub builds: Builds,
+}
+
+/// Whether something is taken.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Taken {
+    /// It is, or nobody says that it is not.
+    #[default]
+    Yes,
+    /// It is not.
+    No,
+}
+
+/// What a repository keeps of a snapshot.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Builds {
+    /// Every build, under a name of its own (`unique`), or as it is sent (`deployer`); or nobody says otherwise.
+    #[default]
+    Each,
+    /// The last one, whatever name it is sent under (`non-unique`).
+    LastOnly,
 }
 
 /// The kind of a repository.
@@ -47,6 +80,9 @@ struct Configuration {
     rclass: String,
     package_type: Option<String>,
     default_deployment_repo: Option<String>,
+    handle_releases: Option<bool>,
+    handle_snapshots: Option<bool>,
+    snapshot_version_behavior: Option<String>,
 }
 
 impl Registry {
@@ -96,9 +132,17 @@ impl Registry {
 }
 
 fn facts(text: &[u8]) -> RepositoryFacts {
-    let Ok(Configuration { rclass, package_type, default_deployment_repo }) = serde_json::from_slice(text) else {
-        return RepositoryFacts::Unknown;
-    };
+    let Ok(configuration) = serde_json::from_slice(text) else { return RepositoryFacts::Unknown };
+    let Configuration {
+        rclass,
+        package_type,
+        default_deployment_repo,
+        handle_releases,
+        handle_snapshots,
+        snapshot_version_behavior,
+    } = configuration;
+    let taken = |handled: Option<bool>| if handled == Some(false) { Taken::No } else { Taken::Yes };
+    let is_last_only = snapshot_version_behavior.is_some_and(|text| text.eq_ignore_ascii_case("non-unique"));
     let class = match rclass.to_ascii_lowercase().as_str() {
         "local" => RepositoryClass::Local,
         "federated" => RepositoryClass::Federated,
@@ -110,6 +154,11 @@ fn facts(text: &[u8]) -> RepositoryFacts {
         class,
         package_type: package_type.unwrap_or_default(),
         default_deployment: default_deployment_repo.filter(|key| !key.is_empty()),
+        policy: Policy {
+            releases: taken(handle_releases),
+            snapshots: taken(handle_snapshots),
+            builds: if is_last_only { Builds::LastOnly } else { Builds::Each },
+        },
     }
 }
 
@@ -124,7 +173,8 @@ mod tests {
             RepositoryFacts::Known {
                 class: RepositoryClass::Local,
                 package_type: "npm".into(),
-                default_deployment: None
+                default_deployment: None,
+                policy: Policy::default(),
             }
         );
         assert_eq!(
@@ -132,9 +182,16 @@ mod tests {
             RepositoryFacts::Known {
                 class: RepositoryClass::Virtual,
                 package_type: String::new(),
-                default_deployment: Some("npm-local".into())
+                default_deployment: Some("npm-local".into()),
+                policy: Policy::default(),
             }
         );
+        let RepositoryFacts::Known { policy, .. } = facts(
+            br#"{"rclass":"local","handleReleases":false,"handleSnapshots":true,"snapshotVersionBehavior":"non-unique"}"#,
+        ) else {
+            panic!("it is known")
+        };
+        assert_eq!(policy, Policy { releases: Taken::No, snapshots: Taken::Yes, builds: Builds::LastOnly });
         for text in ["", "<html>", "{}", "[]", r#"{"rclass":1}"#] {
             assert_eq!(facts(text.as_bytes()), RepositoryFacts::Unknown, "{text}");
         }

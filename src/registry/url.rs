@@ -9,6 +9,8 @@ use serde::{Serialize, Serializer};
 use thiserror::Error;
 use url::{Host, Url};
 
+use crate::stamp::{PLACEHOLDER, Stamp};
+
 /// Everything but unreserved characters, `@` and `+`. Above all `;`, which would begin matrix parameters.
 const SEGMENT: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'@').remove(b'+');
@@ -190,6 +192,17 @@ impl RepoPath {
         text.split('/').all(safe).then(|| Self(text.into()))
     }
 
+    /// The path of a file of one build: with its stamp where, behind so many bytes, there is the placeholder.
+    #[must_use]
+    pub fn stamped(&self, at: usize, stamp: &Stamp) -> Self {
+        let (before, after) = self.0.split_at_checked(at).unwrap_or((&self.0, ""));
+        // Digits, a dot and a hyphen lead nowhere.
+        Self(match after.strip_prefix(PLACEHOLDER) {
+            Some(after) => format!("{before}{stamp}{after}").into(),
+            None => self.0.clone(),
+        })
+    }
+
     /// The path as people read it.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -281,6 +294,9 @@ mod tests {
         for path in ["", "/a", "a/", "a//b", "../a", "a/./b", "a\\b", "a\nb"] {
             assert!(RepoPath::parse(path).is_none(), "{path:?}");
         }
+        let (snapshot, stamp) = (RepoPath::parse("a/1-SNAPSHOT/a-1-SNAPSHOT.jar").unwrap(), Stamp::after(0, 0));
+        assert_eq!(snapshot.stamped(17, &stamp).as_str(), "a/1-SNAPSHOT/a-1-19700101.000000-1.jar");
+        assert!([0, 16, 99].into_iter().all(|at| snapshot.stamped(at, &stamp) == snapshot));
         assert_eq!(RepoPath::parse("@s/n/-/a b;c.tgz").unwrap().encoded(), "@s/n/-/a%20b%3Bc.tgz");
     }
 }

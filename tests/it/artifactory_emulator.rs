@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use crate::npm_client::NpmClient;
 use crate::stack::artifactory::{
-    Anonymous, Artifactory, Digests, Endpoint, Handles, Permission, Repository, Unauthorized, User,
+    Anonymous, Artifactory, Digests, Endpoint, Handles, Permission, PomChecks, Repository, Snapshots, Unauthorized,
+    User,
 };
 use crate::stack::http::Traffic;
 use crate::stack::vault::Clock;
@@ -453,4 +454,81 @@ fn tgz(manifest: &str) -> bytes::Bytes {
     header.set_mode(0o644);
     tar.append_data(&mut header, "package/package.json", manifest.as_bytes()).expect("memory takes it");
     tar.into_inner().and_then(flate2::write::GzEncoder::finish).expect("memory takes it").into()
+}
+
+/// Names of what is in a repository.
+fn names(fixture: &Fixture, repository: &str) -> Vec<String> {
+    let files = fixture.artifactory.files(repository).into_iter();
+    files.map(|file| file.path.rsplit('/').next().unwrap_or_default().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn a_pom_lies_where_it_says_unless_nobody_looks() {
+    const POM: &str =
+        "<project><parent><groupId>g.h</groupId><version>1</version></parent><artifactId>a</artifactId></project>";
+    let fixture = Fixture::new().await;
+    let libs = Repository::local("libs", "maven");
+    fixture.artifactory.repository(libs.clone());
+    for (path, status) in [("g/h/a/1/a-1.pom", 201), ("g/a/1/a-1.pom", 409), ("g/h/a/2/a-2.pom", 409)] {
+        assert_eq!(fixture.put(&format!("libs/{path}"), POM).await.status(), status, "{path}");
+    }
+    assert_eq!(fixture.put("libs/g/h/a/3/a-3.pom", "no POM").await.status(), 409);
+    fixture.artifactory.repository(Repository { pom_checks: PomChecks::Suppressed, ..libs });
+    assert_eq!(fixture.put("libs/g/h/a/2/a-2.pom", POM).await.status(), 201);
+}
+
+#[tokio::test]
+async fn snapshots_are_named_as_the_repository_behaves() {
+    const POM: &str = "<project><groupId>g</groupId><artifactId>a</artifactId><version>1-SNAPSHOT</version></project>";
+    const STAMPED: &str = "a-1-20240229.120000-7.jar";
+    let fixture = Fixture::new().await;
+    for (key, snapshots) in
+        [("unique", Snapshots::Unique), ("one", Snapshots::NonUnique), ("deployer", Snapshots::Deployer)]
+    {
+        fixture.artifactory.repository(Repository::local(key, "maven").naming(snapshots));
+        fixture.put(&format!("{key}/g/a/1-SNAPSHOT/{STAMPED}"), "jar").await;
+    }
+    assert_eq!(names(&fixture, "unique"), [STAMPED]);
+    assert_eq!(names(&fixture, "one"), ["a-1-SNAPSHOT.jar"]);
+    fixture.put("deployer/g/a/1-SNAPSHOT/a-1-SNAPSHOT.pom", POM).await;
+    assert_eq!(names(&fixture, "deployer"), [STAMPED, "a-1-SNAPSHOT.pom"]);
+    // The POM completes the build of the jar; whatever follows on it begins another one.
+    fixture.put("unique/g/a/1-SNAPSHOT/a-1-SNAPSHOT.pom", POM).await;
+    fixture.put("unique/g/a/1-SNAPSHOT/a-1-SNAPSHOT.jar", "other").await;
+    let [new, jar, pom] = names(&fixture, "unique").try_into().expect("three files");
+    let mut all = [jar.as_str(), pom.as_str(), new.as_str()];
+    all.sort_unstable();
+    assert!(all.contains(&STAMPED) && all.contains(&"a-1-20240229.120000-7.pom"), "{all:?}");
+    assert!(all.iter().any(|name| name.ends_with("-8.jar")), "{all:?}");
+}
+
+#[tokio::test]
+async fn metadata_of_maven_is_calculated_when_it_is_read() {
+    let fixture = Fixture::new().await;
+    fixture.artifactory.repository(Repository::local("libs", "maven"));
+    let metadata = async |path: &str| {
+        let answer = fixture.request(Method::GET, &format!("libs/{path}")).send().await.expect("it answers");
+        let status = answer.status().as_u16();
+        (status, answer.text().await.expect("it is text"))
+    };
+    assert_eq!(metadata("g/a/maven-metadata.xml").await.0, 404);
+    fixture.put("libs/g/a/1.0/a-1.0.jar", "jar").await;
+    fixture.put("libs/g/a/1.1-SNAPSHOT/a-1.1-20240229.120000-7-sources.jar", "jar").await;
+    // What a client sends is not what others get.
+    fixture.put("libs/g/a/maven-metadata.xml", "<metadata/>").await;
+    let (_, of_artifact) = metadata("g/a/maven-metadata.xml").await;
+    for part in ["<version>1.0</version><version>1.1-SNAPSHOT</version>", "<release>1.0</release>"] {
+        assert!(of_artifact.contains(part), "{of_artifact}");
+    }
+    let (_, of_snapshot) = metadata("g/a/1.1-SNAPSHOT/maven-metadata.xml").await;
+    for part in [
+        "<timestamp>20240229.120000</timestamp><buildNumber>7</buildNumber>",
+        "<classifier>sources</classifier><extension>jar</extension><value>1.1-20240229.120000-7</value>",
+    ] {
+        assert!(of_snapshot.contains(part), "{of_snapshot}");
+    }
+    let (_, sum) = metadata("g/a/1.1-SNAPSHOT/maven-metadata.xml.sha1").await;
+    assert_eq!(sum, Digests::of(of_snapshot.as_bytes()).sha1);
+    let unread = fixture.bare(Method::GET, "libs/g/a/maven-metadata.xml").send().await.expect("it answers");
+    assert_eq!(unread.status(), 401);
 }

@@ -4,7 +4,7 @@
 mod acknowledging;
 mod answers;
 mod conflicts;
-mod deaths;
+pub(crate) mod deaths;
 mod told;
 mod unconfirmed;
 mod versions;
@@ -31,7 +31,7 @@ fn s3_error(status: u16, code: &str) -> Fault {
     Fault::Answer { status, headers: vec![("content-type".into(), "application/xml".into())], body }
 }
 
-fn succeeded(stack: &Stack, job: &pipeline::JobId) {
+pub(crate) fn succeeded(stack: &Stack, job: &pipeline::JobId) {
     let result = stack.pipeline.result(job);
     assert!(matches!(result, JobResult::Succeeded { .. }), "{result:#?}");
     assert_eq!(stack.pipeline.results_given(job), 1, "one answer");

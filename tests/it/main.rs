@@ -25,6 +25,7 @@ mod logs;
 #[path = "../make.rs"]
 mod make;
 mod many;
+mod maven;
 mod npm_cases;
 mod npm_client;
 mod npm_clients;

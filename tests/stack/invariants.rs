@@ -427,6 +427,7 @@ fn is_needed(Seen { service, request, .. }: &Seen, journal: &str, artifacts: &[(
                     || path.ends_with("/api/system/ping")
                     || below_npm(path)
                     || below_simple(path)
+                    || tells_builds(path)
             }
             Method::PUT => true,
             _ => false,
@@ -438,6 +439,11 @@ fn is_needed(Seen { service, request, .. }: &Seen, journal: &str, artifacts: &[(
 /// A package's document or its dist-tags, not one of its archives.
 fn below_npm(path: &str) -> bool {
     path.split_once("/api/npm/").is_some_and(|(_, rest)| !rest.contains("/-/") || rest.ends_with("/dist-tags"))
+}
+
+/// What a repository tells of the builds of a Maven snapshot.
+fn tells_builds(path: &str) -> bool {
+    path.ends_with("-SNAPSHOT/maven-metadata.xml")
 }
 
 /// A project's page in Python's simple index, not one of its files.

@@ -16,10 +16,10 @@ use crate::stack::{DEADLINE, REPOSITORY, Stack, artifactory, pipeline, s3};
 /// How long the invocations are that die: their leases must end within the test.
 pub(super) const SHORT: Duration = Duration::from_millis(1_500);
 /// A request that is held until its sender is dead.
-pub(super) const HELD: Duration = Duration::from_mins(1);
+pub(crate) const HELD: Duration = Duration::from_mins(1);
 
 /// Starts an invocation with this job and kills its process when `what` has reached `service`.
-pub(super) async fn dies_at(
+pub(crate) async fn dies_at(
     stack: &Stack,
     job: &JobId,
     service: &'static str,
@@ -39,7 +39,7 @@ pub(super) async fn dies_at(
 }
 
 /// Ticks until the dead worker's lease is over and somebody goes on with its job: what that tick answered.
-pub(super) async fn resumed(stack: &Stack) -> Value {
+pub(crate) async fn resumed(stack: &Stack) -> Value {
     loop {
         let answer = stack.lambda.invoke(event("schedule.json"), DEADLINE).await.unwrap();
         let [resumed, .., left] = numbers(&answer);

@@ -1,6 +1,6 @@
 //! Looking: at repositories, files and listings, with everything that keeps a server from telling.
 
-use codepipeline_artifactory::registry::{Class, Found, RepositoryClass, RepositoryFacts};
+use codepipeline_artifactory::registry::{Class, Found, Policy, RepositoryClass, RepositoryFacts};
 
 use super::*;
 
@@ -13,8 +13,12 @@ async fn a_repository_is_known_or_unknown_but_a_probe_never_fails_the_job() {
     let registry = server.with_token().await;
     let path = "/api/repositories/npm-local";
     server.answer(Verb::GET, path, 1, 200, &[], r#"{"rclass":"local","packageType":"npm"}"#);
-    let known =
-        RepositoryFacts::Known { class: RepositoryClass::Local, package_type: "npm".into(), default_deployment: None };
+    let known = RepositoryFacts::Known {
+        class: RepositoryClass::Local,
+        package_type: "npm".into(),
+        default_deployment: None,
+        policy: Policy::default(),
+    };
     assert_eq!(registry.repository(&repository()).await.unwrap(), known);
     for (status, body) in [(400, ""), (401, ""), (403, ""), (404, ""), (200, "<html>"), (302, ""), (405, "")] {
         server.answer(Verb::GET, path, 1, status, &[("location", "ftp://x/")], body);

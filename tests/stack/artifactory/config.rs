@@ -77,6 +77,28 @@ pub(crate) struct Repository {
     pub(crate) class: Class,
     pub(crate) package_type: String,
     pub(crate) handles: Handles,
+    /// For Maven's layout.
+    pub(crate) snapshots: Snapshots,
+    /// For Maven's layout.
+    pub(crate) pom_checks: PomChecks,
+}
+
+/// What becomes of the names of snapshots (`snapshotVersionBehavior`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Snapshots {
+    /// The server names builds, where the client has not.
+    Unique,
+    /// There is one build only.
+    NonUnique,
+    /// As the client sends them.
+    Deployer,
+}
+
+/// Whether POMs have to lie where they say (`suppressPomConsistencyChecks`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PomChecks {
+    On,
+    Suppressed,
 }
 
 /// Which versions a repository takes.
@@ -90,7 +112,14 @@ pub(crate) enum Handles {
 impl Repository {
     pub(crate) fn local(key: &str, package_type: &str) -> Self {
         let (key, package_type) = (key.to_owned(), package_type.to_owned());
-        Self { key, class: Class::Local, package_type, handles: Handles::Everything }
+        Self {
+            key,
+            class: Class::Local,
+            package_type,
+            handles: Handles::Everything,
+            snapshots: Snapshots::Unique,
+            pom_checks: PomChecks::On,
+        }
     }
 
     pub(crate) fn remote(key: &str, package_type: &str) -> Self {
@@ -101,6 +130,10 @@ impl Repository {
         let members = members.iter().map(|&member| member.to_owned()).collect();
         let class = Class::Virtual { members, deploys_to: deploys_to.map(str::to_owned) };
         Self { class, ..Self::local(key, package_type) }
+    }
+
+    pub(crate) fn naming(self, snapshots: Snapshots) -> Self {
+        Self { snapshots, ..self }
     }
 
     pub(crate) fn handling(self, handles: Handles) -> Self {

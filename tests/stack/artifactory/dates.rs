@@ -7,6 +7,13 @@ pub(super) fn iso(seconds: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.000Z")
 }
 
+/// `20261123.100000`, as Maven names builds.
+pub(super) fn stamp(seconds: u64) -> String {
+    let (year, month, day) = civil(seconds / 86_400);
+    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    format!("{year:04}{month:02}{day:02}.{hour:02}{minute:02}{second:02}")
+}
+
 /// `Mon, 23 Nov 2026 10:00:00 GMT`, as HTTP writes times.
 pub(super) fn http_date(seconds: u64) -> String {
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];

@@ -5,7 +5,7 @@ use hyper::Method;
 use serde_json::{Map, Value, json};
 
 use super::auth::{Caller, authenticate};
-use super::config::{Class, Endpoint, Handles, Permission, Unauthorized};
+use super::config::{Class, Endpoint, Handles, Permission, PomChecks, Snapshots, Unauthorized};
 use super::dates;
 use super::path::{Location, encode, storage_properties};
 use super::reply::{Refusal, pretty};
@@ -64,6 +64,16 @@ pub(super) fn repository(state: &mut State, request: &Request, key: &str) -> Res
             Class::Local | Class::Remote => {
                 body.insert("handleReleases".to_owned(), Value::from(repository.handles != Handles::Snapshots));
                 body.insert("handleSnapshots".to_owned(), Value::from(repository.handles != Handles::Releases));
+                if super::maven::is_laid_out(repository) {
+                    let behaviour = match repository.snapshots {
+                        Snapshots::Unique => "unique",
+                        Snapshots::NonUnique => "non-unique",
+                        Snapshots::Deployer => "deployer",
+                    };
+                    body.insert("snapshotVersionBehavior".to_owned(), Value::from(behaviour));
+                    let suppressed = repository.pom_checks == PomChecks::Suppressed;
+                    body.insert("suppressPomConsistencyChecks".to_owned(), Value::from(suppressed));
+                }
                 body.insert("checksumPolicyType".to_owned(), Value::from("client-checksums"));
             }
         }

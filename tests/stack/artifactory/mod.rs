@@ -6,6 +6,7 @@ mod auth;
 mod config;
 mod dates;
 mod info;
+mod maven;
 mod multipart;
 mod npm;
 mod npm_document;
@@ -23,8 +24,8 @@ use bytes::Bytes;
 use hyper::header::HeaderValue;
 
 pub(crate) use config::{
-    Anonymous, Class, Endpoint, Grants, Handles, Permission, Repository, Republish, Role, SimpleIndex, Switches,
-    Unauthorized, User,
+    Anonymous, Class, Endpoint, Grants, Handles, Permission, PomChecks, Repository, Republish, Role, SimpleIndex,
+    Snapshots, Switches, Unauthorized, User,
 };
 pub(crate) use state::{Digests, Properties};
 

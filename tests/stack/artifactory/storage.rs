@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::auth::{Caller, authenticate};
 use super::config::{Endpoint, Handles, Permission};
 use super::dates;
+use super::maven;
 use super::npm;
 use super::path::{Location, encode};
 use super::reply::{Refusal, pretty};
@@ -33,6 +34,9 @@ fn read(state: &State, caller: &Caller, request: &Request, location: &Location) 
     let places = readable(state, caller, key, path)?;
     if let Some(origin) = &state.switches.reads_redirect_to {
         return Ok(http::reply(302, &[("location", &format!("{origin}{}", request.path))], ""));
+    }
+    if let Some(document) = maven::calculated(state, &places, path) {
+        return Ok(http::reply(200, &[("content-type", "application/xml")], document));
     }
     let found = places.iter().find_map(|repository| state.files.get(&(repository.clone(), path.clone())));
     if let Some(file) = found.filter(|_| !location.folder) {
@@ -103,6 +107,7 @@ fn delete(state: &mut State, caller: &Caller, location: &Location) -> Result<Rep
 fn deploy(state: &mut State, caller: &Caller, request: &Request, location: &Location) -> Result<Reply, Refusal> {
     let (key, path) = (state.deploys_to(&location.repository)?, location.path.clone());
     state.require(caller, &key, &path, Permission::Deploy)?;
+    let path = maven::stored_as(state, &key, &path);
     if location.folder || path.is_empty() {
         return make_folder(state, caller, &key, path, &request.body);
     }
@@ -122,6 +127,7 @@ fn deploy(state: &mut State, caller: &Caller, request: &Request, location: &Loca
     };
     let digests = Digests::of(&content);
     check_sent(&sent, &digests, &key, &path)?;
+    maven::check_pom(state.repository(&key)?, &path, &content)?;
     let mut properties = Properties::new();
     for (name, value) in &location.properties {
         properties.entry(name.clone()).or_default().push(value.clone());
@@ -175,7 +181,7 @@ fn item_created(item: &Value) -> Reply {
 /// The repository's policy on releases and snapshots, for the layouts that know the difference by the path.
 fn check_policy(state: &State, key: &str, path: &str) -> Result<(), Refusal> {
     let repository = state.repository(key)?;
-    if !["maven", "gradle", "ivy", "sbt"].contains(&repository.package_type.as_str()) {
+    if !maven::is_laid_out(repository) {
         return Ok(());
     }
     let snapshot = path.contains("-SNAPSHOT/");
