@@ -114,7 +114,7 @@ $(BASELINE)/requirements.txt: examples/bench/requirements.txt
 .PHONY: crash-matrix
 crash-matrix: ## kill the function at every request of every scenario; of the pairs of deaths, every STEPth; SCENARIO=… for one alone
 	cargo build --locked --quiet --profile simulate --bin $(NAME) --example crash_matrix
-	cargo run --locked --quiet --profile simulate --example crash_matrix -- "$(TARGET)/simulate/$(NAME)" $(or $(STEP),1) $(SCENARIO)
+	cargo run --locked --quiet --profile simulate --example crash_matrix -- "$(TARGET)/simulate/$(NAME)" $(or $(STEP),1) $(if $(SCENARIO),'$(SCENARIO)')
 
 SECONDS ?= 60
 

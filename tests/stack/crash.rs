@@ -12,7 +12,8 @@ use serde_json::Value;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::artifactory::{self, StoredFile};
+use super::artifactory::{self, Repository, StoredFile};
+use super::built::Build;
 use super::http::{Fault, Moment};
 use super::invariants::{self, How, Promise, Ran, Verdict, Witness};
 use super::lambda::InvocationError;
@@ -88,6 +89,8 @@ pub(crate) enum Scenario {
     Unacknowledged,
     /// Three workspace members whose first worker has died over the second.
     Halfway,
+    /// A build of another type.
+    Built(Build),
 }
 
 /// How a scenario's jobs end.
@@ -100,7 +103,7 @@ enum End {
 
 impl Scenario {
     /// All scenarios.
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Folder,
         Self::Ready,
         Self::Workspaces,
@@ -113,12 +116,20 @@ impl Scenario {
         Self::Resumed,
         Self::Unacknowledged,
         Self::Halfway,
+        Self::Built(Build::Plain),
+        Self::Built(Build::Python),
+        Self::Built(Build::Maven),
     ];
 
     fn jobs(self, stack: &Stack) -> Vec<JobId> {
         let one = || stack.action(project::zipped("1.0.0", ""));
         let workspaces = || stack.action(project::workspaces(&["one", "two", "three"]));
         let actions = match self {
+            Self::Built(build) => {
+                // The checks look into the one repository.
+                stack.artifactory.repository(Repository::local(REPOSITORY, build.kind()));
+                vec![stack.action(build.artifact(BUILT)).configuration("TypeOfArtifact", build.kind())]
+            }
             Self::Folder | Self::Resumed | Self::Unacknowledged => vec![one()],
             Self::Ready => vec![stack.action(project::ready("node_example", "1.0.0"))],
             Self::Workspaces | Self::Halfway => vec![workspaces()],
@@ -157,6 +168,7 @@ impl Scenario {
             Self::Workspaces | Self::Halfway => vec![["one", "two", "three"].map(|name| packed(name, "1.0.0")).into()],
             Self::TwoJobs => vec![one(), vec![packed("other", "1.0.1")]],
             Self::Fails => vec![Vec::new()],
+            Self::Built(build) => vec![build.planned(BUILT)],
         }
     }
 
@@ -173,6 +185,10 @@ impl Scenario {
             properties: match self {
                 Self::Exacting => [("team", "a"), ("build", "7")].map(|(key, value)| (key.into(), value.into())).into(),
                 _ => Vec::new(),
+            },
+            packages: match self {
+                Self::Built(build) => build.packages(),
+                _ => planned.len(),
             },
             ..Promise::of(job, planned)
         };
@@ -197,6 +213,9 @@ pub(crate) struct Death {
     pub(crate) request: usize,
     pub(crate) moment: Moment,
 }
+
+/// What the builds of other types are called.
+const BUILT: &str = "left-pad";
 
 /// One point of the matrix.
 #[derive(Debug, Clone, PartialEq, Eq)]

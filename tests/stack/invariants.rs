@@ -82,6 +82,8 @@ pub(crate) struct Promise {
     pub(crate) whose: Whose,
     /// What a success promises to be in the repository.
     pub(crate) planned: Vec<Planned>,
+    /// How many packages that is.
+    pub(crate) packages: usize,
     /// Bucket and key of the output artifact.
     pub(crate) output: Option<(String, String)>,
     /// What the files get that it stores.
@@ -93,8 +95,15 @@ pub(crate) struct Promise {
 impl Promise {
     /// A job of ours that publishes these files.
     pub(crate) fn of(job: &JobId, planned: &[Planned]) -> Self {
-        let (job, planned) = (job.clone(), planned.to_vec());
-        Self { job, whose: Whose::Ours, planned, output: None, properties: Vec::new(), dry_run: false }
+        Self {
+            job: job.clone(),
+            whose: Whose::Ours,
+            planned: planned.to_vec(),
+            packages: planned.len(),
+            output: None,
+            properties: Vec::new(),
+            dry_run: false,
+        }
     }
 
     /// Whether no other job that publishes has a file in common with this one.

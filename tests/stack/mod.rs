@@ -15,6 +15,7 @@
 
 pub(crate) mod artifactory;
 pub(crate) mod aws;
+pub(crate) mod built;
 pub(crate) mod crash;
 pub(crate) mod cut;
 pub(crate) mod http;

@@ -14,14 +14,14 @@ use crate::stack::{REPOSITORY, USER, s3};
 
 /// I2: what a success tells is true: how many packages, which one is the first, and the digest of its stored file.
 pub(super) fn i2_the_report_is_true(witness: &Witness, promise: &Promise) -> Verdict {
-    let Promise { job, planned, .. } = promise;
+    let Promise { job, planned, packages, .. } = promise;
     let JobResult::Succeeded { summary, variables, revision, percent, .. } = witness.pipeline.result(job) else {
         return Ok(());
     };
     let wrong = |what: String| Err(format!("I2: the report of {job} is wrong: {what}"));
     let told = |name: &str| variables.get(name).map(String::as_str).unwrap_or_default();
-    if told("PackageCount") != planned.len().to_string() {
-        return wrong(format!("{} packages, not {}", told("PackageCount"), planned.len()));
+    if told("PackageCount") != packages.to_string() {
+        return wrong(format!("{} packages, not {packages}", told("PackageCount")));
     }
     if percent != Some(100) || summary.is_none() {
         return wrong(format!("{percent:?} percent, {summary:?}"));
@@ -29,7 +29,9 @@ pub(super) fn i2_the_report_is_true(witness: &Witness, promise: &Promise) -> Ver
     let Some(revision) = revision.filter(|it| it.change_identifier == told("Sha256")) else {
         return wrong("its revision is of something else".to_owned());
     };
-    if revision.revision != told("PackageVersion") {
+    // A plain file has no version but what is in it.
+    let version = if told("PackageVersion") == "-" { "Sha256" } else { "PackageVersion" };
+    if revision.revision != told(version) {
         return wrong(format!("revision {revision:?}, version {}", told("PackageVersion")));
     }
     if promise.dry_run {
