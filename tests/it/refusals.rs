@@ -74,7 +74,7 @@ async fn a_password_in_the_pipeline() {
 async fn a_type_that_nobody_knows() {
     insta::assert_snapshot!(configured("TypeOfArtifact", "floppy").await, @r#"
     ConfigurationError
-    TypeOfArtifact "floppy" is not a known package type; known are npm, generic.
+    TypeOfArtifact "floppy" is not a known package type; known are npm, generic, pypi, maven.
     Nothing was published.
     What to do: Correct the action's configuration in the pipeline, then release the change again.
     Log: request id RUN.
