@@ -56,13 +56,9 @@ $(TOOLS)/%/node_modules/.package-lock.json: tests/tools/%/package.json tests/too
 	cp $^ $(TOOLS)/$*
 	cd $(TOOLS)/$* && npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
 
-# pip, twine and the registry of tests/it/pypi_clients.rs. The list is copied last, so that an interrupted installation
-# starts anew.
+# pip, twine and the registry of tests/it/pypi_clients.rs.
 $(PYPI)/requirements.txt: tests/tools/pypi/requirements.txt
-	rm -rf $(PYPI)
-	python3 -m venv $(PYPI)
-	$(PYPI)/bin/pip install --quiet --disable-pip-version-check --no-deps -r $<
-	cp $< $@
+	scripts/python_tools.sh $(PYPI) $< --no-deps
 
 .PHONY: check
 check: format lint test docs templates ## everything that must hold before a commit
@@ -111,12 +107,9 @@ bench: $(BASELINE)/requirements.txt ## measurements in one run, each against som
 bench-inner: ## packing, digesting, base64, the zip's directory, npm's file list: each by itself
 	cargo bench --locked --bench inner
 
-# The Python of the baseline. The list is copied last, so that an interrupted installation starts anew.
+# The Python of the baseline.
 $(BASELINE)/requirements.txt: examples/bench/requirements.txt
-	rm -rf $(BASELINE)
-	python3 -m venv $(BASELINE)
-	$(BASELINE)/bin/pip install --quiet --disable-pip-version-check -r $<
-	cp $< $@
+	scripts/python_tools.sh $(BASELINE) $<
 
 .PHONY: crash-matrix
 crash-matrix: ## kill the function at every request of every scenario; of the pairs of deaths, every STEPth; SCENARIO=… for one alone

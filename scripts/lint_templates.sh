@@ -10,38 +10,11 @@ set -eu
 cd "$(dirname "$0")/.."
 venv=.tools/venv
 wanted=scripts/requirements-lint.txt
-stamp=$venv/requirements-lint.txt
 
-fail() {
-    printf 'lint_templates: %s\n' "$@" >&2
+scripts/python_tools.sh "$venv" "$wanted" || {
+    echo 'lint_templates: the templates were not checked.' >&2
     exit 2
 }
-
-# A Python that can make a venv with pip in it: Debian's lacks that until python3-venv is installed.
-find_python() {
-    for candidate in ${PYTHON:-} python3 python; do
-        if "$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then
-            printf '%s\n' "$candidate"
-            return
-        fi
-    done
-    return 1
-}
-
-if ! cmp -s "$wanted" "$stamp"; then
-    python=$(find_python) || fail \
-        'no Python 3.10 or newer that can make virtual environments was found.' \
-        'On Debian and Ubuntu: apt-get install python3 python3-venv. With pyenv: pyenv install 3.12.' \
-        'Or set PYTHON to one. The templates were not checked.'
-    mkdir -p .tools
-    rm -rf "$venv"
-    "$python" -m venv "$venv" || fail "$python cannot make $venv. The templates were not checked."
-    "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$wanted" || fail \
-        "the packages of $wanted could not be installed; is there a network, or a mirror in pip's configuration?" \
-        'The templates were not checked.'
-    # Last, so that an interrupted installation starts anew.
-    cp "$wanted" "$stamp"
-fi
 
 # Informational findings count as well: what is deliberate is written down in the template.
 "$venv/bin/cfn-lint" --include-checks I -- template.yaml examples/pipeline/template.yaml

@@ -74,7 +74,7 @@ pub fn existing(action: &ActionConfig, plan: &Plan, found: &[Found], earlier: Ea
             // Sent all the same, it could overwrite what is there.
             Found::Unknown => unseen.push(step.file.path.clone()),
             Found::Outranked { by } => outranked.push((package.of.clone(), by.clone())),
-            Found::Same(_) | Found::Alike(_) => {
+            Found::Same | Found::Alike(_) => {
                 if exist.last() != Some(&package.of) {
                     exist.push(package.of.clone());
                 }
@@ -103,7 +103,6 @@ mod tests {
     use crate::job::{Configuration, PipelineRun};
     use crate::package::Digests;
     use crate::plan::PackagePlan;
-    use crate::registry::Reported;
     use crate::registry::url::RepoPath;
     use crate::step::{Body, Method, PlannedFile, Step, Way};
 
@@ -125,7 +124,7 @@ mod tests {
             steps: vec![Step {
                 way: Way::Api,
                 method: Method::Put,
-                path: (*name).to_owned(),
+                path: (*name).into(),
                 headers: Vec::new(),
                 body: Body::default(),
                 file: PlannedFile::new(RepoPath::parse(name).unwrap(), Digests::of(name.as_bytes()).unwrap()),
@@ -173,7 +172,7 @@ mod tests {
 
     #[test]
     fn other_content_wins_over_all_and_the_same_content_is_refused_only_where_the_action_says_so() {
-        let same = || Found::Same(Reported::default());
+        let same = || Found::Same;
         let (skip, fail) = (action("existing=skip-identical"), action("existing=fail"));
         let plan = plan(&skip, &["a", "b"]);
         let kind = |action, found: [Found; 2], earlier| {

@@ -64,6 +64,8 @@ fn packages(
             Err(source) => return Err(Failure::Archive { artifact, source }),
         };
         match action.kind.plan(&archive, &action.target) {
+            // Not copied, where there may be a hundred thousand.
+            Ok(found) if packages.is_empty() => packages = found,
             Ok(found) => packages.extend(found),
             Err(PackageError::NothingFound { kind, looked_for }) if nothing.is_none() => {
                 let looked_for = looked_for + &kind::likeness(&archive, action.kind);

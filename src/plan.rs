@@ -2,13 +2,13 @@
 //! which a resumed job knows that it still follows the same one.
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::{self, Write as _};
 
 use sha1::Digest as _;
 
 use crate::package::{Coordinates, Noun, Target, hex};
-use crate::registry::url::{RepoKey, RepoPath};
+use crate::registry::url::RepoPath;
 use crate::stamp::Stamp;
 use crate::step::{Content, Rivals, Segment, Step, Way};
 use crate::template::{FileFacts, Template, TemplateError};
@@ -87,36 +87,15 @@ impl Plan {
     /// package with the same content counts once; files of one package that come with several artifacts, such as the
     /// wheels of several platforms, are published together.
     pub fn new(packages: impl IntoIterator<Item = PackagePlan>, target: &Target) -> Result<Self, PlanError> {
-        let mut plan = Self::default();
-        let mut known: HashMap<Coordinates, usize> = HashMap::new();
-        let mut paths: HashMap<RepoPath, Coordinates> = HashMap::new();
-        for mut package in packages {
-            let other = known.get(&package.of).and_then(|at| plan.packages.get_mut(*at));
-            if let Some(other) = &other {
-                let there: HashMap<&str, [u8; 32]> = files(other).collect();
-                if files(&package).any(|(path, digest)| there.get(path).is_some_and(|own| *own != digest)) {
-                    return Err(twice(other, &package));
-                }
-                let is_new = |step: &Step| !there.contains_key(step.file.path.as_str());
-                package.steps.retain(is_new);
-            }
+        let mut packages: Vec<PackagePlan> = packages.into_iter().collect();
+        join(&mut packages)?;
+        for package in &mut packages {
             for step in &mut package.steps {
                 step.file.properties = properties(&package.of, step, target)?;
-                if let Some(one) = paths.insert(step.file.path.clone(), package.of.clone()) {
-                    return Err(PlanError::SamePath { one, other: package.of, path: step.file.path.clone() });
-                }
             }
-            if let Some(other) = other {
-                if !package.steps.is_empty() {
-                    other.steps.append(&mut package.steps);
-                    other.steps.sort_by_key(|step| step.file.order);
-                    other.warnings.append(&mut package.warnings);
-                }
-                continue;
-            }
-            known.insert(package.of.clone(), plan.packages.len());
-            plan.packages.push(package);
         }
+        one_path_each(&packages)?;
+        let mut plan = Self { packages };
         plan.lower_versions_first();
         Ok(plan)
     }
@@ -145,6 +124,13 @@ impl Plan {
                 }
             }
         }
+    }
+
+    /// A plan of packages without requests.
+    #[cfg(test)]
+    pub(crate) fn of(packages: impl IntoIterator<Item = Coordinates>) -> Self {
+        let package = |of| PackagePlan { of, steps: Vec::new(), needs: Vec::new(), warnings: Vec::new() };
+        Self { packages: packages.into_iter().map(package).collect() }
     }
 
     /// The packages, in order.
@@ -177,8 +163,8 @@ impl Plan {
 
     /// The plan with the names that the files of this build have.
     #[must_use]
-    pub fn stamped(&self, repository: &RepoKey, stamp: &Stamp) -> Self {
-        let steps = |package: &PackagePlan| package.steps.iter().map(|step| step.of_build(repository, stamp)).collect();
+    pub fn stamped(&self, stamp: &Stamp) -> Self {
+        let steps = |package: &PackagePlan| package.steps.iter().map(|step| step.of_build(stamp)).collect();
         let packages = self.packages.iter().map(|package| PackagePlan { steps: steps(package), ..package.clone() });
         Self { packages: packages.collect() }
     }
@@ -233,6 +219,67 @@ fn properties(of: &Coordinates, step: &Step, target: &Target) -> Result<Vec<(Str
     Ok(properties)
 }
 
+/// Makes one of the packages with the same coordinates: a file that is in several of them counts once, and must be the
+/// same. Sorted, not hashed: there may be a hundred thousand, and few are there twice.
+fn join(packages: &mut Vec<PackagePlan>) -> Result<(), PlanError> {
+    let mut into: Vec<Option<usize>> = vec![None; packages.len()];
+    let mut wrong: Option<(usize, usize)> = None;
+    let mut sorted: Vec<usize> = (0..packages.len()).collect();
+    let of = |at: &usize| packages.get(*at).map(|package| &package.of);
+    sorted.sort_by(|one, other| of(one).cmp(&of(other)));
+    for same in sorted.chunk_by(|one, other| of(one) == of(other)).filter(|same| same.len() > 1) {
+        let Some((first, others)) = same.split_first() else { continue };
+        let files = |at: &usize| packages.get(*at).into_iter().flat_map(files);
+        let mut there: HashMap<&str, [u8; 32]> = files(first).collect();
+        for at in others {
+            // Every file is noted, whatever the one before it was.
+            let differing = files(at).filter(|(path, digest)| there.entry(path).or_insert(*digest) != digest).count();
+            if differing > 0 {
+                wrong = wrong.filter(|(_, before)| before < at).or(Some((*first, *at)));
+            }
+            if let Some(into) = into.get_mut(*at) {
+                *into = Some(*first);
+            }
+        }
+    }
+    if let Some((Some(one), Some(other))) = wrong.map(|(one, other)| (packages.get(one), packages.get(other))) {
+        return Err(twice(one, other));
+    }
+    for (at, first) in into.iter().enumerate().filter_map(|(at, first)| Some((at, (*first)?))) {
+        let Some(package) = packages.get_mut(at) else { continue };
+        let (steps, warnings) = (std::mem::take(&mut package.steps), std::mem::take(&mut package.warnings));
+        let Some(first) = packages.get_mut(first) else { continue };
+        let there: HashSet<RepoPath> = first.steps.iter().map(|step| step.file.path.clone()).collect();
+        let before = first.steps.len();
+        first.steps.extend(steps.into_iter().filter(|step| !there.contains(&step.file.path)));
+        if first.steps.len() > before {
+            first.steps.sort_by_key(|step| step.file.order);
+            first.warnings.extend(warnings);
+        }
+    }
+    let mut into = into.into_iter();
+    packages.retain(|_| into.next().flatten().is_none());
+    Ok(())
+}
+
+/// Refuses two packages with a file at the same path.
+fn one_path_each(packages: &[PackagePlan]) -> Result<(), PlanError> {
+    let paths = |package: &PackagePlan| package.steps.len();
+    let mut sorted: Vec<(&RepoPath, usize, &Coordinates)> = Vec::with_capacity(packages.iter().map(paths).sum());
+    for (at, package) in packages.iter().enumerate() {
+        sorted.extend(package.steps.iter().map(|step| (&step.file.path, at, &package.of)));
+    }
+    sorted.sort_unstable_by_key(|(path, at, _)| (*path, *at));
+    let pairs = sorted.iter().zip(sorted.iter().skip(1));
+    let same = pairs.filter(|((one, ..), (other, ..))| one == other);
+    match same.min_by_key(|(_, (_, at, _))| *at) {
+        None => Ok(()),
+        Some(((path, _, one), (_, _, other))) => {
+            Err(PlanError::SamePath { one: (*one).clone(), other: (*other).clone(), path: (*path).clone() })
+        }
+    }
+}
+
 /// Why the same coordinates are not taken twice.
 fn twice(one: &PackagePlan, other: &PackagePlan) -> PlanError {
     let (of, Some(step)) = (&other.of, other.steps.first()) else { return PlanError::Twice(other.of.clone()) };
@@ -275,7 +322,7 @@ mod tests {
 
     use super::*;
     use crate::package::Digests;
-    use crate::registry::url::Base;
+    use crate::registry::url::{Base, RepoKey};
     use crate::step::{Body, Method, PlannedFile};
 
     fn package(name: &str, path: &str, content: &str) -> PackagePlan {
@@ -284,7 +331,7 @@ mod tests {
             steps: vec![Step {
                 way: Way::Api,
                 method: Method::Put,
-                path: format!("r/{path}"),
+                path: format!("r/{path}").into(),
                 headers: Vec::new(),
                 body: Body(vec![Segment::Bytes(content.to_owned().into())]),
                 file: PlannedFile::new(RepoPath::parse(path).unwrap(), Digests::of(content.as_bytes()).unwrap()),

@@ -70,7 +70,8 @@ struct Shared {
     stopped: AtomicBool,
     /// How many steps were begun.
     reached: Arc<AtomicUsize>,
-    ended: Vec<SetOnce<()>>,
+    /// Of each package for which another may wait.
+    ended: Vec<Option<Box<SetOnce<()>>>>,
 }
 
 /// How a package ended.
@@ -130,7 +131,7 @@ impl Publishing<'_> {
             lanes: Lanes::default(),
             stopped: AtomicBool::new(false),
             reached: hold.reached(),
-            ended: self.plan.packages().iter().map(|_| SetOnce::new()).collect(),
+            ended: self.plan.packages().iter().map(Self::end).collect(),
         };
         let shared = &shared;
         let mut todos = Todos::default();
@@ -139,7 +140,7 @@ impl Publishing<'_> {
         // There may be a hundred thousand packages: only those are prepared that may be under way.
         let mut sending = FuturesOrdered::new();
         let mut done = 0;
-        let mut packages = Vec::new();
+        let mut packages = Vec::with_capacity(self.plan.packages().len());
         let mut failed = None;
         // They end in the plan's order.
         for (at, package) in self.plan.packages().iter().enumerate() {
@@ -173,15 +174,20 @@ impl Publishing<'_> {
         failed.map_or(Ok(packages), Err)
     }
 
+    /// What tells that a package has ended; nobody waits for a file.
+    fn end(package: &PackagePlan) -> Option<Box<SetOnce<()>>> {
+        (package.of.noun() == Noun::Package).then(Box::default)
+    }
+
     async fn package(&self, at: usize, todo: Todo<'_>, shared: &Shared) -> Ended {
-        for other in todo.after.iter().filter_map(|other| shared.ended.get(*other)) {
+        for other in todo.after.iter().filter_map(|other| shared.ended.get(*other)?.as_ref()) {
             other.wait().await;
         }
         let ended = Box::pin(self.in_a_lane(todo, shared)).await;
         if matches!(ended, Ended::Stopped(..)) {
             shared.stopped.store(true, Ordering::Relaxed);
         }
-        if let Some(own) = shared.ended.get(at) {
+        if let Some(Some(own)) = shared.ended.get(at) {
             // Nobody else sets it.
             let _ = own.set(());
         }
@@ -204,7 +210,7 @@ impl Publishing<'_> {
     /// Sends a package, file by file, and sees to its tags.
     async fn send(&self, todo: Todo<'_>, shared: &Shared, came: &mut Came) -> Result<PublishedPackage, Stop> {
         let Todo { package, first, steps, .. } = todo;
-        let mut files = Vec::new();
+        let mut files = Vec::with_capacity(package.steps.len());
         for (at, (step, (found, whose))) in package.steps.iter().zip(steps).enumerate() {
             shared.reached.fetch_max(first + at + 1, Ordering::Relaxed);
             if !found.is_there() && self.action.mode == Mode::Publish {
@@ -232,31 +238,36 @@ impl Publishing<'_> {
         at: usize,
         found: Found,
         whose: Whose,
-    ) -> Result<(FileState, Digests), Stop> {
-        let ours = || step.file.digests.clone();
+    ) -> Result<(FileState, Arc<Digests>), Stop> {
+        let ours = || Arc::clone(&step.file.digests);
         Ok(match (found, self.action.mode) {
-            (Found::Same(_), Mode::Publish) if whose == Whose::MayBeOurs => {
+            (Found::Same, Mode::Publish) if whose == Whose::MayBeOurs => {
                 // The job may have been interrupted before the file had its properties.
                 if self.went_on_with.is_some_and(|done| at >= done) {
                     self.annotate(package, step).await?;
                 }
                 (FileState::Stored, ours())
             }
-            (Found::Same(_), _) => (FileState::Skipped, ours()),
+            (Found::Same, _) => (FileState::Skipped, ours()),
             (Found::Alike(theirs), _) => {
                 tracing::info!(
                     package = %package.of,
                     "it is there already: its archive has other bytes, and the same files in it"
                 );
-                (FileState::Repacked, *theirs)
+                (FileState::Repacked, Arc::from(theirs))
             }
             (_, Mode::DryRun) => (FileState::Planned, ours()),
             _ => self.deploy(package, step, whose).await?,
         })
     }
 
-    async fn deploy(&self, package: &PackagePlan, step: &Step, whose: Whose) -> Result<(FileState, Digests), Stop> {
-        let ours = step.file.digests.clone();
+    async fn deploy(
+        &self,
+        package: &PackagePlan,
+        step: &Step,
+        whose: Whose,
+    ) -> Result<(FileState, Arc<Digests>), Stop> {
+        let ours = Arc::clone(&step.file.digests);
         let sent = self.registry.send(&self.action.target.repository, step, self.deadline).await;
         match (sent.map_err(|error| Stop::registry(error, Some(package)))?, whose) {
             // Somebody was faster between the look and the write.
@@ -265,7 +276,7 @@ impl Publishing<'_> {
             }
             // What was there before is left as it is.
             (Sent::AlreadySame, Whose::Anothers) => Ok((FileState::Skipped, ours)),
-            (Sent::AlreadyAlike(theirs), _) => Ok((FileState::Repacked, *theirs)),
+            (Sent::AlreadyAlike(theirs), _) => Ok((FileState::Repacked, Arc::from(theirs))),
             (Sent::Stored, _) | (Sent::AlreadySame, Whose::MayBeOurs) => {
                 self.annotate(package, step).await?;
                 Ok((FileState::Stored, ours))

@@ -4,6 +4,7 @@
 mod told;
 
 use std::io::{BufWriter, Cursor, IntoInnerError};
+use std::sync::Arc;
 
 use aws_sdk_codepipeline::types::FailureType;
 use serde::{Deserialize, Serialize};
@@ -47,7 +48,7 @@ pub struct PublishedFile {
     /// Its path in the repository.
     pub path: RepoPath,
     /// Its digests.
-    pub digests: Digests,
+    pub digests: Arc<Digests>,
     /// How it came there.
     pub state: FileState,
 }
@@ -167,8 +168,7 @@ impl Published {
         };
         let names = bounded(self.packages.iter().map(name), NAMES);
         let place = format!("{} at {}", self.repository, self.base);
-        let files = self.packages.iter().all(|package| package.of.noun() == Noun::File);
-        let noun = if files { Noun::File } else { Noun::Package }.one();
+        let noun = self.packages.first().map_or(Noun::Package, |package| package.of.noun()).one();
         match self.packages.len() {
             _ if planned > 0 => format!("Dry run, nothing was sent. Would publish to {place}: {names}"),
             1 if skipped == 1 => format!("{names}: the same content is in {place}"),
@@ -314,7 +314,7 @@ mod tests {
             of: Coordinates { name: format!("left-{at}"), version: "1.0.0".to_owned() },
             files: vec![PublishedFile {
                 path: RepoPath::parse(&format!("left-{at}/-/left-{at}-1.0.0.tgz")).unwrap(),
-                digests: Digests::of(&b"abc"[..]).unwrap(),
+                digests: Arc::new(Digests::of(&b"abc"[..]).unwrap()),
                 state: *state,
             }],
             remark: None,

@@ -1,6 +1,8 @@
 //! One job, from its configuration to the last byte: secret, artifacts, plan, checks, sending. Whatever can be refused
 //! is refused before the first byte goes out.
 
+use std::sync::Arc;
+
 use aws_config::SdkConfig;
 use bytes::Bytes;
 use futures_util::stream::{FuturesOrdered, StreamExt as _};
@@ -132,6 +134,7 @@ impl Run<'_> {
         let secret = secret.map(|id| format!(", with the secret {id}")).unwrap_or_default();
         self.progress.place = Some(format!("{} at {}{secret}", action.target.repository, action.target.base));
         let (credential, plan) = in_time(deadline, self.prepare(&action)).await??;
+        let plan = Arc::new(plan);
         self.progress.plans(&plan);
         log(&plan);
 
@@ -241,7 +244,7 @@ impl Run<'_> {
         {
             return Err(Failure::DiedTooOften { attempts }.into());
         }
-        let there: Vec<bool> = found.iter().map(|found| matches!(found, Found::Same(_))).collect();
+        let there: Vec<bool> = found.iter().map(|found| matches!(found, Found::Same)).collect();
         hold.follow(&digest, Before::of(&there));
         // A successor must know that what it will find is our work: no reason to fail, and not without its properties; and
         // under which names it is there.
@@ -291,7 +294,7 @@ pub(crate) async fn look(action: &ActionConfig, plan: &Plan, registry: &Registry
     // Collected, because a future that holds the closure is not `Send` in the compiler's eyes.
     let mut steps = steps.collect::<Vec<_>>().into_iter();
     let mut looks = FuturesOrdered::new();
-    let mut found = Vec::new();
+    let mut found = Vec::with_capacity(steps.len());
     loop {
         for (package, step) in steps.by_ref().take(LOOKS_AT_ONCE - looks.len()) {
             looks.push_back(Box::pin(async move {

@@ -32,14 +32,14 @@ pub async fn named(
         return Ok(None);
     }
     if let Some(stamp) = hold.stamp(digest) {
-        return Ok(Some(plan.stamped(&action.target.repository, &stamp)));
+        return Ok(Some(plan.stamped(&stamp)));
     }
     let newest = newest(action, registry, snapshots).await?;
     let again = again(action, plan, registry, &newest).await?;
     // One number for all of a job's snapshots, higher than that of any of them: numbers may have gaps.
     let number = newest.iter().flatten().map(Stamp::number).max().unwrap_or(0);
     let stamp = again.unwrap_or_else(|| Stamp::after(number, deadline.now_millis()));
-    let named = plan.stamped(&action.target.repository, &stamp);
+    let named = plan.stamped(&stamp);
     hold.fix(Some(stamp));
     Ok(Some(named))
 }
@@ -75,6 +75,6 @@ async fn again(
     if action.existing == Existing::Fail || rest.iter().any(|other| other.as_ref() != Some(first)) {
         return Ok(None);
     }
-    let found = look(action, &plan.stamped(&action.target.repository, first), registry).await?;
+    let found = look(action, &plan.stamped(first), registry).await?;
     Ok(found.iter().all(Found::is_there).then(|| first.clone()))
 }

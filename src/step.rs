@@ -12,7 +12,7 @@ use crate::apart;
 use crate::archive::source::{Cursor, ReadAt};
 use crate::archive::{ArchiveError, Entry};
 use crate::package::{Digests, hex};
-use crate::registry::url::{RepoKey, RepoPath};
+use crate::registry::url::RepoPath;
 use crate::stamp::{Stamp, Stamped};
 
 /// How a step's request is sent.
@@ -50,8 +50,8 @@ pub struct Step {
     pub way: Way,
     /// The request's method.
     pub method: Method,
-    /// Path below Artifactory's root, already encoded: `api/npm/npm-local/left`.
-    pub path: String,
+    /// Path below Artifactory's root, already encoded: `api/npm/npm-local/left`; of a plain step the repository's.
+    pub path: Arc<str>,
     /// Headers of the type's protocol, authorization and length apart.
     pub headers: Vec<(&'static str, String)>,
     /// The body, of exactly known length.
@@ -65,12 +65,12 @@ pub struct Step {
 }
 
 impl Step {
-    /// Puts a file to its own path.
-    pub fn plain(repository: &RepoKey, file: PlannedFile, content: Content) -> Self {
+    /// Puts a file to its own path in the repository, whose key all steps share.
+    pub fn plain(repository: &Arc<str>, file: PlannedFile, content: Content) -> Self {
         Self {
             way: Way::Plain,
             method: Method::Put,
-            path: format!("{repository}/{}", file.path.encoded()),
+            path: Arc::clone(repository),
             headers: Vec::new(),
             body: Body(vec![Segment::Raw(content)]),
             file,
@@ -79,13 +79,20 @@ impl Step {
         }
     }
 
+    /// Where the request goes: a path below Artifactory's root, already encoded.
+    pub fn address(&self) -> String {
+        match self.way {
+            Way::Api => self.path.to_string(),
+            Way::Plain => format!("{}/{}", self.path, self.file.path.encoded()),
+        }
+    }
+
     /// The step as it is sent for one build, where it depends on that.
     #[must_use]
-    pub fn of_build(&self, repository: &RepoKey, stamp: &Stamp) -> Self {
+    pub fn of_build(&self, stamp: &Stamp) -> Self {
         let mut step = self.clone();
         if let Some(Stamped { at, .. }) = self.file.stamped.as_deref() {
             step.file.path = self.file.path.stamped(*at, stamp);
-            step.path = format!("{repository}/{}", step.file.path.encoded());
         }
         step
     }
@@ -96,8 +103,8 @@ impl Step {
 pub struct PlannedFile {
     /// Its path inside the repository.
     pub path: RepoPath,
-    /// Its digests.
-    pub digests: Digests,
+    /// Its digests, which whatever is told of the file shares.
+    pub digests: Arc<Digests>,
     /// Properties to set on it: key, then its values. The plan fills them in; kinds leave them empty.
     pub properties: Vec<(String, Vec<String>)>,
     /// By what a file in the repository is known to be this one.
@@ -133,6 +140,7 @@ pub enum SameBy {
 impl PlannedFile {
     /// A file without properties.
     pub fn new(path: RepoPath, digests: Digests) -> Self {
+        let digests = Arc::new(digests);
         Self { path, digests, properties: Vec::new(), same_by: SameBy::Bytes, stamped: None, order: Order::AsPlanned }
     }
 
@@ -328,11 +336,11 @@ impl Body {
 impl fmt::Display for Step {
     /// The step as a printed plan shows it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "  {} {} ({} bytes)", self.method, self.path, self.body.size())?;
+        writeln!(f, "  {} {} ({} bytes)", self.method, self.address(), self.body.size())?;
         for (name, value) in &self.headers {
             writeln!(f, "    {name}: {value}")?;
         }
-        let Digests { size, sha1, sha256, .. } = &self.file.digests;
+        let Digests { size, sha1, sha256, .. } = &*self.file.digests;
         writeln!(f, "    stores {} ({size} bytes)", self.file.path)?;
         if self.file.stamped.is_some() {
             writeln!(f, "    under the stamp of its build in place of SNAPSHOT")?;

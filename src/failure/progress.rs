@@ -1,5 +1,7 @@
 //! How far a job had come when it failed: of each package of its plan, in the plan's order.
 
+use std::sync::Arc;
+
 use crate::package::Coordinates;
 use crate::plan::Plan;
 use crate::registry::Found;
@@ -11,7 +13,9 @@ pub struct Progress {
     pub place: Option<String>,
     /// Whether more may be published than what is known of: by an earlier attempt, which nobody has looked after.
     pub uncertain: bool,
-    pub(super) packages: Vec<(Coordinates, State)>,
+    pub(super) plan: Arc<Plan>,
+    /// Of each package of the plan.
+    pub(super) states: Vec<State>,
 }
 
 /// What is known of a package.
@@ -30,8 +34,9 @@ impl Progress {
     }
 
     /// Notes what is to be published.
-    pub fn plans(&mut self, plan: &Plan) {
-        self.packages = plan.packages().iter().map(|package| (package.of.clone(), State::Unpublished)).collect();
+    pub fn plans(&mut self, plan: &Arc<Plan>) {
+        self.plan = Arc::clone(plan);
+        self.states = vec![State::Unpublished; plan.packages().len()];
     }
 
     /// Notes what a look at all of the plan's files has found.
@@ -62,7 +67,7 @@ impl Progress {
     }
 
     fn note(&mut self, package: usize, now: State) {
-        if let Some((_, state)) = self.packages.get_mut(package) {
+        if let Some(state) = self.states.get_mut(package) {
             *state = now;
         }
     }
@@ -85,12 +90,13 @@ impl Progress {
     /// That so many packages are published and so many are not.
     #[cfg(test)]
     pub(super) fn of(published: Vec<Coordinates>, unpublished: Vec<Coordinates>) -> Self {
-        let published = published.into_iter().map(|of| (of, State::Published));
-        let unpublished = unpublished.into_iter().map(|of| (of, State::Unpublished));
-        Self { packages: published.chain(unpublished).collect(), ..Self::default() }
+        let states = [vec![State::Published; published.len()], vec![State::Unpublished; unpublished.len()]].concat();
+        let plan = Arc::new(Plan::of(published.into_iter().chain(unpublished)));
+        Self { plan, states, ..Self::default() }
     }
 
     fn those(&self, wanted: State) -> Vec<&Coordinates> {
-        self.packages.iter().filter(|(_, state)| *state == wanted).map(|(of, _)| of).collect()
+        let packages = self.plan.packages().iter().zip(&self.states);
+        packages.filter(|(_, state)| **state == wanted).map(|(package, _)| &package.of).collect()
     }
 }

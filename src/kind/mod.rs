@@ -46,28 +46,45 @@ pub trait Kind: Sync {
     fn plan(&self, archive: &Archive, target: &Target) -> Result<Vec<PackagePlan>, PackageError>;
 }
 
-/// What an artifact looks like that holds nothing of a type: perhaps the action names the wrong one. Empty where it looks
-/// like nothing.
+/// Files that tell what an artifact is, by their names or how these end; what that is; and the type that publishes it.
+const TELLING: [(&str, &str, &str); 19] = [
+    ("package.json", "an npm package", "npm"),
+    ("pom.xml", "a Maven project", "maven"),
+    (".pom", "a Maven project", "maven"),
+    (".jar", "a Maven project", "maven"),
+    ("build.gradle", "a Gradle project", "maven"),
+    ("build.gradle.kts", "a Gradle project", "maven"),
+    (".whl", "a Python package", "pypi"),
+    ("PKG-INFO", "a Python package", "pypi"),
+    ("pyproject.toml", "a Python project", "pypi"),
+    ("setup.py", "a Python project", "pypi"),
+    ("Cargo.toml", "a Rust crate", "cargo"),
+    (".crate", "a Rust crate", "cargo"),
+    ("go.mod", "a Go module", "go"),
+    ("Chart.yaml", "a Helm chart", "helm"),
+    ("composer.json", "a Composer package", "composer"),
+    (".gem", "a Ruby gem", "gems"),
+    (".nupkg", "a NuGet package", "nuget"),
+    (".deb", "a Debian package", "debian"),
+    (".rpm", "an RPM package", "rpm"),
+];
+
+/// What an artifact looks like in which nothing of a type was found, as the end of a sentence: perhaps the action names
+/// the wrong type. Empty where it looks like nothing else.
 pub fn likeness(archive: &Archive, than: &dyn Kind) -> String {
-    let tells = |name: &str| match name {
-        "package.json" => Some("npm"),
-        "pom.xml" => Some("maven"),
-        "PKG-INFO" => Some("pypi"),
-        _ => match name.rsplit_once('.') {
-            Some((_, "whl")) => Some("pypi"),
-            Some((_, "pom")) => Some("maven"),
-            _ => None,
-        },
-    };
-    let telling = archive.entries().filter_map(|entry| {
-        let path = entry.path();
+    let tells = |path: &str| {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        let is_it = |(telling, ..): &&(&str, &str, &str)| {
+            *telling == name || (telling.starts_with('.') && name.ends_with(telling))
+        };
+        let (_, what, _) = TELLING.iter().find(is_it).filter(|(_, _, kind)| *kind != than.name())?;
         // What is installed beside a package says nothing of it.
-        let kind = tells(path.rsplit('/').next().unwrap_or(path)).filter(|kind| *kind != than.name())?;
         let is_installed = path.split('/').any(|name| matches!(name, "node_modules" | "site-packages"));
-        (!is_installed).then(|| (path.matches('/').count(), path.to_owned(), kind))
-    });
-    match telling.min() {
-        Some((_, path, kind)) => format!("; the artifact looks like one of type {kind}: it has {path}"),
+        (!is_installed).then(|| (path.matches('/').count(), *what))
+    };
+    let outermost = archive.entries().filter_map(|entry| tells(entry.path())).min_by_key(|(depth, _)| *depth);
+    match outermost {
+        Some((_, what)) => format!("; this looks like {what}, but TypeOfArtifact is {}", than.name()),
         None => String::new(),
     }
 }
@@ -153,12 +170,14 @@ mod tests {
             (
                 &["app/package.json", "dist/a-1.0-py3-none-any.whl", "x/y/pom.xml"][..],
                 &npm::Npm as &dyn Kind,
-                "pypi: it has dist/a-1.0-py3-none-any.whl",
+                "a Python package",
             ),
-            (&["app/package.json", "a/pom.xml", "a/PKG-INFO"], &pypi::Pypi, "maven: it has a/pom.xml"),
-            (&["app/package.json"], &pypi::Pypi, "npm: it has app/package.json"),
+            (&["app/package.json", "a/b/pom.xml", "PKG-INFO"], &pypi::Pypi, "an npm package"),
+            (&["src/main.py", "target/pom.xml"], &pypi::Pypi, "a Maven project"),
+            (&["pom.xml", "src/main.java"], &npm::Npm, "a Maven project"),
         ] {
-            assert!(likeness(paths, than).ends_with(expected), "{paths:?}: {}", likeness(paths, than));
+            let expected = format!("; this looks like {expected}, but TypeOfArtifact is {}", than.name());
+            assert_eq!(likeness(paths, than), expected, "{paths:?}");
         }
         assert_eq!(likeness(&["node_modules/a/package.json", "README.md"], &pypi::Pypi), "");
         assert_eq!(likeness(&["package.json"], &npm::Npm), "");

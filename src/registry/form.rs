@@ -68,13 +68,18 @@ impl Form {
     }
 }
 
-/// The request of a step in this form, and its body.
-pub(super) fn request<'s>(base: &Base, step: &'s Step, form: Form) -> Result<(Request<'s>, &'s Body), RegistryError> {
+/// The request of a step to its address in this form, and its body.
+pub(super) fn request<'s>(
+    base: &Base,
+    address: &'s str,
+    step: &'s Step,
+    form: Form,
+) -> Result<(Request<'s>, &'s Body), RegistryError> {
     let mut headers = HeaderMap::new();
     for (name, value) in &step.headers {
         add(&mut headers, step, name, value)?;
     }
-    let mut url = base.join(&step.path);
+    let mut url = base.join(address);
     if step.way == Way::Plain {
         let digests = &step.file.digests;
         for (name, digest) in [
@@ -101,7 +106,7 @@ pub(super) fn request<'s>(base: &Base, step: &'s Step, form: Form) -> Result<(Re
         step::Method::Put => Method::PUT,
         step::Method::Post => Method::POST,
     };
-    Ok((Request { purpose: Purpose::Send, method, path: &step.path, url, headers, payload: None }, body))
+    Ok((Request { purpose: Purpose::Send, method, path: address, url, headers, payload: None }, body))
 }
 
 fn add(headers: &mut HeaderMap, step: &Step, name: &str, value: &str) -> Result<(), RegistryError> {

@@ -25,7 +25,7 @@ pub enum Found {
         by: String,
     },
     /// The same file.
-    Same(Reported),
+    Same,
     /// Another archive of the same files, with these digests.
     Alike(Box<Digests>),
     /// Something else, or something whose digest is not told.
@@ -44,21 +44,12 @@ pub enum Found {
 impl Found {
     /// Whether what was to be published is there.
     pub fn is_there(&self) -> bool {
-        matches!(self, Self::Same(_) | Self::Alike(_))
+        matches!(self, Self::Same | Self::Alike(_))
     }
 
     pub(super) fn other(theirs: String, ours: String) -> Self {
         Self::Other { theirs, ours, differences: String::new() }
     }
-}
-
-/// The digests that the server reports, in hexadecimal.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Reported {
-    /// SHA-256.
-    pub sha256: Option<String>,
-    /// SHA-1.
-    pub sha1: Option<String>,
 }
 
 /// What a look has brought.
@@ -119,8 +110,8 @@ impl Registry {
                 Ok(Look { found: weigh(storage, Some(listing), &step.file.digests), rival })
             }
             // One source that knows is enough, whatever ails the other.
-            (Ok(Side::Found(found @ (Found::Same(_) | Found::Other { .. }))), Err(_))
-            | (Err(_), Ok((Side::Found(found @ (Found::Same(_) | Found::Other { .. })), _))) => Ok(by_storage(found)),
+            (Ok(Side::Found(found @ (Found::Same | Found::Other { .. }))), Err(_))
+            | (Err(_), Ok((Side::Found(found @ (Found::Same | Found::Other { .. })), _))) => Ok(by_storage(found)),
             (Err(error), _) | (_, Err(error)) => Err(error),
         }
     }
@@ -181,7 +172,7 @@ fn weigh(storage: Side, listing: Option<Side>, ours: &Digests) -> Found {
     let mut undigested = false;
     for side in sides.into_iter().flatten() {
         match side {
-            Side::Found(found @ (Found::Same(_) | Found::Other { .. })) => return found,
+            Side::Found(found @ (Found::Same | Found::Other { .. })) => return found,
             Side::Found(_) => {}
             Side::Undigested => undigested = true,
         }
@@ -195,14 +186,13 @@ fn weigh(storage: Side, listing: Option<Side>, ours: &Digests) -> Found {
 
 pub(super) fn compare(sha256: Option<String>, sha1: Option<String>, ours: &Digests) -> Side {
     let given = |digest: Option<String>| digest.map(|digest| plain(&digest)).filter(|digest| !digest.is_empty());
-    let reported = Reported { sha256: given(sha256), sha1: given(sha1) };
-    let (name, theirs, own) = match (&reported.sha256, &reported.sha1) {
+    let (name, theirs, own) = match (given(sha256), given(sha1)) {
         (Some(theirs), _) => ("sha256", theirs, hex(&ours.sha256)),
         (None, Some(theirs)) => ("sha1", theirs, hex(&ours.sha1)),
         (None, None) => return Side::Undigested,
     };
-    Side::Found(if *theirs == own {
-        Found::Same(reported)
+    Side::Found(if theirs == own {
+        Found::Same
     } else {
         Found::other(format!("{name} {theirs}"), format!("{name} {own}"))
     })
@@ -221,7 +211,7 @@ fn of_listing(Listed { shasum, integrity, sha256, tarball: _ }: &Listed, ours: &
     let theirs = theirs.split('?').next().unwrap_or_default();
     let own = STANDARD.encode(ours.sha512);
     Side::Found(if theirs == own {
-        Found::Same(Reported { sha256: None, sha1: shasum.as_deref().map(plain) })
+        Found::Same
     } else {
         let theirs: String = theirs.chars().filter(char::is_ascii_graphic).take(100).collect();
         Found::other(format!("sha512 {theirs}"), format!("sha512 {own}"))
@@ -253,7 +243,7 @@ mod tests {
     }
 
     fn same(side: &Side) -> bool {
-        matches!(side, Side::Found(Found::Same(_)))
+        matches!(side, Side::Found(Found::Same))
     }
 
     fn other(side: &Side) -> bool {
@@ -285,7 +275,7 @@ mod tests {
     #[test]
     fn two_sources_become_one_finding() {
         let found = Side::Found;
-        let same = || Found::Same(Reported::default());
+        let same = || Found::Same;
         let other = || Found::other("x".into(), "y".into());
         for (storage, listing, expected) in [
             (found(same()), Some(found(other())), same()),

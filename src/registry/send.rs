@@ -34,16 +34,17 @@ impl Registry {
         let mut budget = Budget::new(self.wire.pacing, deadline);
         let mut in_doubt = false;
         let mut form = Form::first(step);
+        let address = step.address();
         loop {
             let authorized = self.session.authorized().await;
-            let (mut request, body) = request(&self.base, step, form)?;
+            let (mut request, body) = request(&self.base, &address, step, form)?;
             request.headers.insert(AUTHORIZATION, authorized.header.clone());
             let failed = match self.wire.deliver(&request, body, step.file.path.as_str(), &budget).await {
                 Ok(response) => {
                     // A cut answer is as good as an empty one: what counts is seen in the repository.
                     let answer = Text.take(&self.wire, response, deadline).await;
                     let answered = answer.ok().and_then(|answer| of_deploy(&answer.text, &step.file));
-                    if step.way == Way::Plain && matches!(answered, Some(Found::Same(_))) {
+                    if step.way == Way::Plain && matches!(answered, Some(Found::Same)) {
                         // It names the very path and the server's own digests of what is there now.
                         return Ok(Sent::Stored);
                     }
@@ -70,8 +71,8 @@ impl Registry {
             }
             if calls_for_a_look(&failed) {
                 match self.look_after(repository, step, in_doubt, &budget).await? {
-                    Found::Same(_) if in_doubt || failed.in_doubt => return Ok(Sent::Stored),
-                    Found::Same(_) => return Ok(Sent::AlreadySame),
+                    Found::Same if in_doubt || failed.in_doubt => return Ok(Sent::Stored),
+                    Found::Same => return Ok(Sent::AlreadySame),
                     Found::Other { theirs, ours, .. } => {
                         let path = step.file.path.to_string();
                         return match self.compare(repository, step, theirs, ours, &budget).await? {
@@ -79,9 +80,7 @@ impl Registry {
                                 Err(RegistryError::Conflict { path, ours, theirs, differences })
                             }
                             Found::Alike(digests) => Ok(Sent::AlreadyAlike(digests)),
-                            Found::Same(_) | Found::Absent | Found::Outranked { .. } | Found::Unknown => {
-                                Err(failed.error)
-                            }
+                            Found::Same | Found::Absent | Found::Outranked { .. } | Found::Unknown => Err(failed.error),
                         };
                     }
                     Found::Alike(digests) => return Ok(Sent::AlreadyAlike(digests)),
@@ -147,7 +146,7 @@ impl Registry {
             ours: sha256(&step.file.digests),
             seen,
         };
-        let told = matches!(answered, Some(Found::Same(_)));
+        let told = matches!(answered, Some(Found::Same));
         let mut polls = self.wire.pacing.polls.into_iter();
         loop {
             let found = match self.look_within(repository, step, budget).await.map(|look| look.found) {
@@ -156,7 +155,7 @@ impl Registry {
                 found => found?,
             };
             let seen = match found {
-                Found::Same(_) | Found::Alike(_) => return Ok(()),
+                Found::Same | Found::Alike(_) => return Ok(()),
                 Found::Other { theirs, .. } => return Err(not_stored(Seen::Other(theirs))),
                 Found::Absent | Found::Outranked { .. } | Found::Unknown if told => return Ok(()),
                 Found::Unknown => return Err(not_stored(Seen::Forbidden)),

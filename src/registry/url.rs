@@ -2,9 +2,10 @@
 //! each parsed once into a type that cannot hold anything unsafe.
 
 use std::fmt;
+use std::sync::Arc;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use thiserror::Error;
 use url::{Host, Url};
 
@@ -171,8 +172,16 @@ impl fmt::Display for RepoKey {
 }
 
 /// A file's path inside a repository: relative, no empty, `.` or `..` segments, no control characters.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-pub struct RepoPath(String);
+///
+/// Cloning shares it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RepoPath(Arc<str>);
+
+impl Serialize for RepoPath {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&self.0)
+    }
+}
 
 impl RepoPath {
     /// The path, or `None` where the text is not a safe one.
@@ -180,7 +189,7 @@ impl RepoPath {
         let safe = |segment: &str| {
             !matches!(segment, "" | "." | "..") && !segment.chars().any(|c| c.is_control() || c == '\\')
         };
-        text.split('/').all(safe).then(|| Self(text.to_owned()))
+        text.split('/').all(safe).then(|| Self(text.into()))
     }
 
     /// The path of a file of one build: with its stamp where, behind so many bytes, there is the placeholder.
@@ -189,7 +198,7 @@ impl RepoPath {
         let (before, after) = self.0.split_at_checked(at).unwrap_or((&self.0, ""));
         // Digits, a dot and a hyphen lead nowhere.
         Self(match after.strip_prefix(PLACEHOLDER) {
-            Some(after) => format!("{before}{stamp}{after}"),
+            Some(after) => format!("{before}{stamp}{after}").into(),
             None => self.0.clone(),
         })
     }

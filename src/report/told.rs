@@ -46,7 +46,7 @@ impl Serialize for Told<'_, &[PublishedFile]> {
 impl Serialize for Told<'_, &PublishedFile> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let PublishedFile { path, digests, state } = self.1;
-        let Digests { size, sha1, sha256, md5, sha512: _ } = digests;
+        let Digests { size, sha1, sha256, md5, sha512: _ } = &**digests;
         let mut told = to.serialize_struct("File", 7)?;
         told.serialize_field("path", path)?;
         told.serialize_field("url", &self.0.url(self.1))?;

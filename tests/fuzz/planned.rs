@@ -53,7 +53,7 @@ pub(super) fn archive(plan: &PackagePlan) -> Vec<u8> {
     let [step] = plan.steps.as_slice() else { panic!("{} steps", plan.steps.len()) };
     let mut bytes = Vec::new();
     step.body.file().unwrap().open().unwrap().read_to_end(&mut bytes).unwrap();
-    assert_eq!(Digests::of(&bytes[..]).unwrap(), step.file.digests);
+    assert_eq!(Digests::of(&bytes[..]).unwrap(), *step.file.digests);
     bytes
 }
 

@@ -257,9 +257,9 @@ async fn an_artifact_or_a_repository_of_another_type_is_told() {
     let stack = stack().await;
     let (r#type, message) = stack.refuse(action(&stack, package("left", "1.0.0"))).await;
     assert_eq!(r#type, "JobFailed");
-    assert!(message.contains("the artifact looks like one of type npm: it has package.json"), "{message}");
+    assert!(message.contains("this looks like an npm package, but TypeOfArtifact is pypi"), "{message}");
     let (_, message) = stack.refuse(stack.action(built())).await;
-    assert!(message.contains("looks like one of type pypi: it has dist/left_pad-1.0-py3-none-any.whl"), "{message}");
+    assert!(message.contains("this looks like a Python project, but TypeOfArtifact is npm"), "{message}");
     let wrong = action(&stack, built()).configuration("RepoKey", "npm-local");
     let (r#type, message) = stack.refuse(wrong).await;
     assert!(r#type == "ConfigurationError" && message.contains("is of type npm"), "{message}");

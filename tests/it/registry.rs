@@ -247,7 +247,7 @@ fn step(body: Body, digests: &Digests) -> Step {
     Step {
         way: Way::Api,
         method: Method::Put,
-        path: format!("npm-local/{FILE}"),
+        path: format!("npm-local/{FILE}").into(),
         headers: vec![("x-checksum-sha256", hex(&digests.sha256))],
         body,
         file: PlannedFile::new(RepoPath::parse(FILE).expect("it is a path"), digests.clone()),

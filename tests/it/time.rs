@@ -94,24 +94,25 @@ async fn no_job_is_begun_that_has_no_time_to_end() {
 
 #[tokio::test]
 async fn what_one_invocation_had_no_time_for_the_next_does() {
-    for (service, method, what) in [
-        (secrets::SERVICE, Method::POST, "/"),
-        (s3::SERVICE, Method::GET, "/BuildOutpu/"),
-        (s3::SERVICE, Method::PUT, "/ReportArti/"),
-    ] {
+    let late = async |service, method, what: &str| {
         let stack = stack().await;
         let spec = stack.action(package("left", "1.0.0")).output("Report", ARTIFACTS, "web/ReportArti/0");
         let job = stack.pipeline.queue(spec);
-        stack.traffic.fault(service, Some(method), what, 0, 1, Fault::Delay(Duration::from_secs(5)));
+        stack.traffic.fault(service, Some(method), what, 0, 1, Fault::Delay(Duration::from_mins(1)));
         stack.worker().await.ready(DEADLINE).await;
-        let answer = stack.lambda.invoke(event("schedule.json"), Duration::from_secs(2)).await.unwrap();
+        let answer = stack.lambda.invoke(event("schedule.json"), Duration::from_secs(4)).await.unwrap();
         assert_eq!((&answer["failed"], &answer["left"]), (&0.into(), &1.into()), "{service} {what}: {answer}");
         let claim = claim(&stack, &job).unwrap();
         assert_eq!((&claim["lease_until"], &claim["attempt"]), (&0.into(), &1.into()), "handed over, and no death");
         tick(&stack).await;
         assert!(matches!(stack.pipeline.result(&job), JobResult::Succeeded { .. }), "{service} {what}");
         assert_eq!(stack.stored().len(), 1);
-    }
+    };
+    tokio::join!(
+        late(secrets::SERVICE, Method::POST, "/"),
+        late(s3::SERVICE, Method::GET, "/BuildOutpu/"),
+        late(s3::SERVICE, Method::PUT, "/ReportArti/"),
+    );
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ mod spec;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::{Kind, PackageError};
 use crate::archive::{Archive, ArchiveError, Entry, EntryKind, Selection};
@@ -114,15 +115,20 @@ struct Chosen {
 /// A plan for each file, its digests taken while it is read.
 fn planned(archive: &Archive, repository: &RepoKey, chosen: Vec<Chosen>) -> Result<Vec<PackagePlan>, PackageError> {
     archive.expect(chosen.iter().map(|chosen| &chosen.entry));
+    let repository: Arc<str> = repository.as_str().into();
     let plan = |Chosen { entry, place, properties }| {
         let failed = |source| ArchiveError::Read { entry: entry.path().to_owned(), source };
         let digests = Digests::of(entry.open()?).map_err(failed)?;
         let of = Coordinates::file(&place);
         let file = PlannedFile { properties, ..PlannedFile::new(place, digests) };
-        let step = Step::plain(repository, file, Content::Entry(entry));
-        Ok(PackagePlan { of, steps: vec![step], needs: Vec::new(), warnings: Vec::new() })
+        let step = Step::plain(&repository, file, Content::Entry(entry));
+        Ok::<_, PackageError>(PackagePlan { of, steps: vec![step], needs: Vec::new(), warnings: Vec::new() })
     };
-    chosen.into_iter().map(plan).collect()
+    let mut plans = Vec::with_capacity(chosen.len());
+    for chosen in chosen {
+        plans.push(plan(chosen)?);
+    }
+    Ok(plans)
 }
 
 /// A link is never followed, and a copy of it would be another file: left out unasked it would be missed.

@@ -94,7 +94,7 @@ fn a_file_goes_to_the_target_path_and_what_is_behind_the_fixed_part_of_its_patte
 #[test]
 fn a_name_of_any_characters_is_encoded_on_the_wire() {
     let plans = plans(build(), "dist/**/*.txt", "a b").unwrap();
-    assert_eq!(plans[0].steps[0].path, "files-local/a%20b/sub%20dir/a+b%3Bc%3Dd%2520.txt");
+    assert_eq!(plans[0].steps[0].address(), "files-local/a%20b/sub%20dir/a+b%3Bc%3Dd%2520.txt");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A version on its way into the plan: its files are looked into, digested and put into the order in which they are sent.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::super::PackageError;
 use super::found::{Found, PomFile};
@@ -62,11 +63,12 @@ pub(super) fn planned(found: Found, target: &Target) -> Result<PackagePlan, Pack
     sent.insert(".pom".to_owned(), (content, digests, path));
     let mut sent: Vec<_> = sent.into_iter().collect();
     sent.sort_by_key(|(rest, _)| place(rest));
+    let repository: Arc<str> = target.repository.as_str().into();
     let steps = sent.into_iter().map(|(rest, (content, digests, origin))| {
         let place = in_repository(&gav, &rest, &origin)?;
         let file = of_snapshot(&gav, PlannedFile::new(place, digests));
         let file = if rest == ".pom" { file.last() } else { file };
-        Ok(Step::plain(&target.repository, file, content))
+        Ok(Step::plain(&repository, file, content))
     });
     let steps = steps.collect::<Result<_, PackageError>>()?;
     let of = Coordinates { name: gav.name(), version: gav.version().to_owned() };

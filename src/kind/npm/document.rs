@@ -94,7 +94,7 @@ impl Package {
         let step = Step {
             way: Way::Api,
             method: Method::Put,
-            path: path.clone(),
+            path: path.as_str().into(),
             headers: vec![("content-type", "application/json".to_owned())],
             body: Body(vec![
                 Segment::Bytes(Bytes::from(head)),

@@ -231,33 +231,7 @@ fn nothing(archive: &Archive, files: &Selection, without: &[String]) -> PackageE
         [first @ .., _] if first.len() == 5 => format!("{}, …", first.join(", ")),
         all => all.join(", "),
     };
-    let hint = archive.entries().find_map(|entry| kind_of(entry.path()));
-    let hint = hint.map(|kind| format!("; this looks like {kind}, but TypeOfArtifact is npm")).unwrap_or_default();
-    PackageError::NothingFound { kind: "npm", looked_for: format!("{sentence}; in the artifact: {there}{hint}") }
-}
-
-/// What a file at the top of an artifact tells about it.
-fn kind_of(path: &str) -> Option<&'static str> {
-    let suffixes = [
-        (".whl", "a Python package"),
-        (".jar", "a Maven project"),
-        (".gem", "a Ruby gem"),
-        (".nupkg", "a NuGet package"),
-        (".crate", "a Rust crate"),
-        (".deb", "a Debian package"),
-        (".rpm", "an RPM package"),
-    ];
-    match path {
-        "pom.xml" => Some("a Maven project"),
-        "build.gradle" | "build.gradle.kts" => Some("a Gradle project"),
-        "pyproject.toml" | "setup.py" => Some("a Python project"),
-        "Cargo.toml" => Some("a Rust crate"),
-        "go.mod" => Some("a Go module"),
-        "Chart.yaml" => Some("a Helm chart"),
-        "composer.json" => Some("a Composer package"),
-        _ if path.matches('/').count() > 1 => None,
-        _ => suffixes.iter().find(|(suffix, _)| path.ends_with(suffix)).map(|(_, kind)| *kind),
-    }
+    PackageError::NothingFound { kind: "npm", looked_for: format!("{sentence}; in the artifact: {there}") }
 }
 
 #[cfg(test)]

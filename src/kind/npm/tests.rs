@@ -127,7 +127,7 @@ fn the_document_is_npms() {
     let zip = Zip::new().file("package.json", r#"{"name":"@acme/left","version":"1.0.0+b","_x":1,"description":"d"}"#);
     let plan = only(zip);
     let step = &plan.steps[0];
-    assert_eq!(step.path, "api/npm/npm-local/@acme%2fleft");
+    assert_eq!(&*step.path, "api/npm/npm-local/@acme%2fleft");
     assert_eq!(step.headers, [("content-type", "application/json".to_owned())]);
     assert_eq!(step.file.path.as_str(), "@acme/left/-/@acme/left-1.0.0.tgz");
     let document = document(&plan);
@@ -247,7 +247,7 @@ fn a_ready_archive_is_sent_as_it_is() {
     ] {
         assert_eq!(plan.of.to_string(), "ready@1.0.0", "{zipped}");
         assert_eq!(plan.warnings, Vec::<String>::new());
-        assert_eq!(plan.steps[0].file.digests, Digests::of(&bytes[..]).unwrap());
+        assert_eq!(*plan.steps[0].file.digests, Digests::of(&bytes[..]).unwrap());
         assert!(matches!(&plan.steps[0].body.0[1], Segment::Base64(Content::Entry(_))));
         let manifest = manifest(&plan);
         assert_eq!(manifest["readme"], "# ready\n\nGo.");
@@ -297,13 +297,11 @@ fn nothing_found_says_what_was_looked_for_and_what_is_there() {
     assert_eq!(
         error(zip, ""),
         "no npm package found: looked for a package.json, or .tgz files that hold one; in the artifact: \
-         node_modules/, pom.xml, src/; this looks like a Maven project, but TypeOfArtifact is npm"
+         node_modules/, pom.xml, src/"
     );
     let many = (0..9).fold(Zip::new(), |zip, number| zip.file(&number.to_string(), ""));
     assert!(error(many, "x").ends_with("among the files that Files selects; in the artifact: 0, 1, 2, 3, 4, …"));
     assert!(error(Zip::new().folder("a"), "").ends_with("in the artifact: a/"));
-    let wheel = Zip::new().file("dist/x-1-py3-none-any.whl", "");
-    assert!(error(wheel, "").contains("this looks like a Python package"));
 }
 
 #[test]

@@ -94,7 +94,7 @@ fn step(distribution: &Distribution, spelling: &Spelling, target: &Target) -> Re
     Ok(Step {
         way: Way::Api,
         method: Method::Post,
-        path: format!("{repository}/"),
+        path: format!("{repository}/").into(),
         headers: vec![("content-type", content_type)],
         body,
         file: PlannedFile::new(place, digests.clone()),

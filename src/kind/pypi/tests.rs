@@ -125,7 +125,7 @@ fn the_form_has_every_field_of_the_metadata_and_the_file_at_its_end() {
     let bytes = wheel("left_pad-1.0", metadata);
     let plans = plans(Zip::new().file(&format!("dist/{WHEEL}"), &bytes), "").unwrap();
     let [step] = &plans[0].steps[..] else { panic!("{plans:?}") };
-    assert_eq!((step.method, step.path.as_str()), (Method::Post, "api/pypi/pypi-local/"));
+    assert_eq!((step.method, &*step.path), (Method::Post, "api/pypi/pypi-local/"));
     assert_eq!(step.file.path.as_str(), "Left-Pad/1.0/left_pad-1.0-py3-none-any.whl");
     let listing = step.listing.as_ref().unwrap();
     assert_eq!(listing.path, "api/pypi/pypi-local/simple/left-pad/");

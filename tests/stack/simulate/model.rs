@@ -49,7 +49,10 @@ fn promise(world: &World, work: &Work, job: &JobId) -> Promise {
             Ending::Abandoned(_) | Ending::Forgotten(_) => Whose::Nobodys,
         },
         output: world.output_of(work, job),
-        properties: Vec::from_iter(work.options.annotated.then(|| (PROPERTY.0.to_owned(), PROPERTY.1.to_owned()))),
+        // Without its record a job takes its own files for another's, and leaves them as they are.
+        properties: Vec::from_iter(
+            (work.options.annotated && !world.is_spoiled(job)).then(|| (PROPERTY.0.to_owned(), PROPERTY.1.to_owned())),
+        ),
         dry_run: work.options.dry_run,
         ..Promise::of(job, &work.planned())
     }
@@ -68,7 +71,7 @@ fn no_failure_without_a_reason(world: &World, witness: &Witness, work: &Work, jo
                 || world.jobs().iter().any(|(other, _)| other.name == work.name && other.variant != work.variant)
                 || (work.options.exact && work.existing == Existing::Same)
                 // With its record a job loses what it knew of its own work.
-                || (work.options.exact && world.spoiled().iter().any(|key| key.contains(job.as_str())))
+                || (work.options.exact && world.is_spoiled(job))
                 || (work.options.exact
                     && world.another(job, |other| other.name == work.name && other.version == work.version))
                 // A lower version does not come after a higher one.
@@ -141,7 +144,8 @@ impl Troubles {
         };
         let mut troubles = Vec::new();
         for seen in met {
-            let behind = world.is_behind(seen.at) && seen.told.is_some_and(|(it, _)| it == 401);
+            let handled = seen.handled.map_or(seen.at, |it| it.at);
+            let behind = world.is_behind(handled) && seen.told.is_some_and(|(it, _)| it == 401);
             let unread = seen.service == secrets::SERVICE && seen.status.is_some_and(|it| it != 200);
             troubles.extend(seen.is_disturbed().then_some(Trouble::Disturbed));
             troubles.extend(is_denied(seen).then_some(Trouble::Denied));

@@ -328,6 +328,11 @@ impl World {
         lock(&self.spoiled).iter().cloned().collect()
     }
 
+    /// Whether this job's claim is one of them.
+    pub(super) fn is_spoiled(&self, job: &JobId) -> bool {
+        self.spoiled().iter().any(|key| key.contains(job.as_str()))
+    }
+
     /// How many invocations died, or ran into their deadline.
     pub(super) fn deaths(&self) -> usize {
         lock(&self.ran).iter().filter(|ran| matches!(ran.how, How::Killed | How::RanOut)).count()
