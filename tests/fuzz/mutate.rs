@@ -331,3 +331,36 @@ pub(crate) fn metadata(dice: &mut Rng, bytes: &mut Vec<u8>) {
     }
     bytes.truncate(MOST);
 }
+
+/// A POM in which an element, an entity or a value comes in somewhere, or is there twice.
+pub(crate) fn pom(dice: &mut Rng, bytes: &mut Vec<u8>) {
+    const PIECES: [&str; 16] = [
+        "<version>2.0</version>",
+        "<version>${revision}</version>",
+        "<groupId>..</groupId>",
+        "<artifactId>a/b</artifactId>",
+        "<packaging>pom</packaging>",
+        "<parent><relativePath>core</relativePath></parent>",
+        "<modules><module>core</module><module>../..</module></modules>",
+        "<properties><revision>${revision}</revision></properties>",
+        "<build><finalName>${project.artifactId}-1.0</finalName></build>",
+        "<!DOCTYPE project [<!ENTITY x 'y'>]>",
+        "<![CDATA[1.0]]>",
+        "&amp;&#46;&#x2e;&unknown;",
+        "<!-- -->",
+        "<?p i?>",
+        "-SNAPSHOT",
+        "</project>",
+    ];
+    for _ in 0..dice.usize(1..4) {
+        if dice.u8(..3) == 0 {
+            blindly(dice, bytes);
+            continue;
+        }
+        let ends: Vec<usize> =
+            bytes.iter().enumerate().filter(|(_, byte)| **byte == b'>').map(|(at, _)| at + 1).collect();
+        let at = dice.choice(&ends).copied().unwrap_or(0);
+        bytes.splice(at..at, PIECES[dice.usize(..PIECES.len())].bytes());
+    }
+    bytes.truncate(MOST);
+}

@@ -152,3 +152,30 @@ pub(crate) fn wheels() -> Vec<Vec<u8>> {
     };
     metadata().iter().map(wheel).collect()
 }
+
+/// POMs of the library that the files beside them are of.
+pub(crate) fn poms() -> Vec<Vec<u8>> {
+    const OWN: &str = "<artifactId>lib</artifactId>";
+    const REST: &str = "<groupId>org.acme</groupId><version>1.0</version>";
+    [
+        format!("<?xml version=\"1.0\"?>\n<project xmlns=\"x\">{OWN}{REST}</project>\n"),
+        format!("<project><parent><artifactId>all</artifactId>{REST}</parent>{OWN}</project>"),
+        format!("<project>{OWN}{REST}<properties><a>1</a></properties><modules><module>core</module></modules></project>"),
+        format!("<project>{OWN}{REST}<build><finalName>${{project.artifactId}}-${{a}}</finalName></build><properties><a>1.0</a></properties></project>"),
+    ]
+    .map(String::into_bytes)
+    .to_vec()
+}
+
+/// Jars that say what they are, and one that does not.
+pub(crate) fn jars() -> Vec<Vec<u8>> {
+    const POM: &[u8] =
+        b"<project><groupId>org.acme</groupId><artifactId>lib</artifactId><version>1.0</version></project>";
+    const SAID: &[u8] = b"groupId=org.acme\nartifactId=lib\nversion=1.0\n";
+    let own = "META-INF/maven/org.acme/lib";
+    let (pom, said) = (format!("{own}/pom.xml"), format!("{own}/pom.properties"));
+    let manifest: (&str, &[u8]) = ("META-INF/MANIFEST.MF", b"Manifest-Version: 1.0\n");
+    [vec![manifest, (&pom, POM), (&said, SAID)], vec![manifest, (&pom, POM)], vec![manifest, ("a/B.class", b"x")]]
+        .map(|files| super::planned::zipped(&files))
+        .to_vec()
+}

@@ -50,6 +50,12 @@ fn whatever_a_distribution_says_of_itself_stays_in_its_field() {
 }
 
 #[test]
+fn whatever_poms_and_jars_say_what_is_planned_lies_in_its_folder() {
+    run(2_000, &seeds::poms(), mutate::pom, fuzzed::pom);
+    run(2_000, &seeds::jars(), mutate::zip, fuzzed::jar);
+}
+
+#[test]
 fn what_was_found_once_holds() {
     for (function, bytes) in found() {
         match function {
@@ -59,6 +65,8 @@ fn what_was_found_once_holds() {
             "patterns" => fuzzed::patterns(&bytes),
             "metadata" => fuzzed::metadata(&bytes),
             "wheel" => fuzzed::wheel(&bytes),
+            "pom" => fuzzed::pom(&bytes),
+            "jar" => fuzzed::jar(&bytes),
             other => panic!("there is no {other}"),
         }
     }

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::super::PackageError;
-use super::found::{Folders, Found, split, take};
+use super::found::{Folders, Found, Sorted, left_out, some, split, take};
 use super::gav::Gav;
 use super::names::extension;
 use super::pom::Pom;
@@ -95,32 +95,29 @@ fn is_fetched(archive: &Archive, folder: &str, name: &str) -> Result<bool, Packa
 
 /// Versions of a repository: each folder of a version, or of a snapshot its newest build.
 fn in_layout(archive: &Archive, files: &Selection, poms: Vec<Named>) -> Result<Vec<Found>, PackageError> {
-    let folders = poms.iter().map(|named| folder_of(named.entry.path()).to_owned()).collect();
-    let folders = Folders::list(archive, files, folders);
-    let mut newest: BTreeMap<String, (Named, Vec<String>)> = BTreeMap::new();
+    let mut builds: BTreeMap<String, Vec<Named>> = BTreeMap::new();
     for named in poms {
-        let folder = folder_of(named.entry.path()).to_owned();
-        let Some((known, older)) = newest.get_mut(&folder) else {
-            newest.insert(folder, (named, Vec::new()));
-            continue;
-        };
-        let (new, old) = if build(&named) > build(known) { (named, None) } else { (named, Some(())) };
-        older.push(if old.is_some() { new.stem } else { std::mem::replace(known, new).stem });
+        builds.entry(folder_of(named.entry.path()).to_owned()).or_default().push(named);
     }
-    let versions = newest.into_iter().map(|(folder, (Named { entry, packaging, gav, stem }, older))| {
+    let folders = Folders::list(archive, files, builds.keys().cloned().collect());
+    let mut found = Vec::new();
+    for (folder, mut builds) in builds {
+        builds.sort_by_key(build);
+        let Some(Named { entry, packaging, gav, stem }) = builds.pop() else { continue };
+        let older: Vec<&str> = builds.iter().map(|named| named.stem.as_str()).collect();
         let mut warnings = Vec::new();
         if !older.is_empty() {
-            let older: Vec<&str> = older.iter().map(String::as_str).collect();
-            warnings.push(format!("left out, because {stem} is a newer build: {}", super::found::some(&older)));
+            warnings.push(format!("left out, because {stem} is a newer build: {}", some(&older)));
         }
-        let rest = |name: &str| gav.split(name).filter(|(own, _)| *own == stem).map(|(_, rest)| rest.to_owned());
-        let own = |rest: &String| rest != ".pom";
-        let older = |entry: &&Entry| !older.iter().any(|stem| split(entry.path()).1.starts_with(stem.as_str()));
-        let there: Vec<Entry> = folders.of(&folder).iter().filter(older).cloned().collect();
-        let files = take(&there, &mut warnings, |name| rest(name)).into_iter().filter(|file| own(&file.rest)).collect();
-        Found::new(gav, packaging, entry, files, warnings).complete(&folders, &folder, &stem)
-    });
-    versions.collect()
+        let is_of_older = |entry: &&Entry| gav.split(split(entry.path()).1).is_some_and(|(own, _)| own != stem);
+        let there: Vec<Entry> = folders.of(&folder).iter().filter(|entry| !is_of_older(entry)).cloned().collect();
+        let files = take(&there, &mut warnings, |name| {
+            let (own, rest) = gav.split(name)?;
+            (own == stem && rest != ".pom").then(|| rest.to_owned())
+        });
+        found.push(Found::new(gav, packaging, entry, files, warnings).complete(&folders, &folder, &stem)?);
+    }
+    Ok(found)
 }
 
 /// Which build of a snapshot a POM is from: when, and the number of how many. One without a stamp is older than any.
@@ -132,36 +129,24 @@ fn build(named: &Named) -> (String, u64) {
 
 /// POMs in whatever folder, each with the files beside it that are called like it.
 fn beside_files(archive: &Archive, files: &Selection, poms: Vec<Named>) -> Result<Vec<Found>, PackageError> {
-    let folders = poms.iter().map(|named| folder_of(named.entry.path()).to_owned()).collect();
-    let folders = Folders::list(archive, files, folders);
-    let mut stems: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for named in &poms {
-        stems.entry(folder_of(named.entry.path()).to_owned()).or_default().push(named.stem.clone());
+    let mut by_folder: BTreeMap<String, Vec<Named>> = BTreeMap::new();
+    for named in poms {
+        by_folder.entry(folder_of(named.entry.path()).to_owned()).or_default().push(named);
     }
-    let versions = poms.into_iter().map(|Named { entry, packaging, gav, stem }| {
-        let folder = folder_of(entry.path()).to_owned();
-        let neighbours: &[String] = stems.get(&folder).map_or(&[], Vec::as_slice);
-        // `lib-1.0-rc1.jar` is no file of lib 1.0 where lib 1.0-rc1 is there, too.
-        let of_another = |name: &str| {
-            neighbours.iter().any(|other| {
-                let more = other.strip_prefix(stem.as_str()).is_some_and(|more| !more.is_empty());
-                more && name.strip_prefix(other.as_str()).is_some_and(|rest| rest.starts_with(['.', '-']))
-            })
-        };
-        let rest = |name: &str| {
-            let (own, rest) = gav.split(name).filter(|_| !of_another(name))?;
-            (own == stem && rest != ".pom").then(|| rest.to_owned())
-        };
-        let mut warnings = Vec::new();
-        let mine = |entry: &&Entry| {
-            let (_, name) = split(entry.path());
-            !neighbours.iter().any(|other| *other != stem && name.starts_with(other.as_str())) || rest(name).is_some()
-        };
-        let there: Vec<Entry> = folders.of(&folder).iter().filter(mine).cloned().collect();
-        let files = take(&there, &mut warnings, rest);
-        Found::new(gav, packaging, entry, files, warnings).complete(&folders, &folder, &stem)
-    });
-    versions.collect()
+    let folders = Folders::list(archive, files, by_folder.keys().cloned().collect());
+    let mut found = Vec::new();
+    for (folder, poms) in by_folder {
+        let stems = poms.iter().map(|named| named.stem.clone()).collect();
+        let Sorted { mut files, others } = Sorted::by_stem(folders.of(&folder), &stems);
+        let mut warnings: Vec<String> = left_out(&others).into_iter().collect();
+        for Named { entry, packaging, gav, stem } in poms {
+            let mut files = files.remove(&stem).unwrap_or_default();
+            files.retain(|file| file.rest != ".pom");
+            let version = Found::new(gav, packaging, entry, files, std::mem::take(&mut warnings));
+            found.push(version.complete(&folders, &folder, &stem)?);
+        }
+    }
+    Ok(found)
 }
 
 /// Modules as Maven builds them: the outermost `pom.xml`s and the modules that they name, each with what its `target`

@@ -95,14 +95,44 @@ pub(super) fn take(files: &[Entry], warnings: &mut Vec<String>, rest_of: impl Fn
         let (_, name) = split(entry.path());
         match rest_of(name).filter(|rest| !is_left_over(rest)) {
             Some(rest) => taken.push(File::new(entry.clone(), rest)),
-            None if is_archive(name) => left.push(entry.path()),
-            None => {}
+            None => left.push(entry.clone()),
         }
     }
-    if !left.is_empty() {
-        warnings.push(format!("left out, because their names begin otherwise: {}", some(&left)));
-    }
+    warnings.extend(left_out(&left));
     taken
+}
+
+/// That some of these are left though they look like a build's.
+pub(super) fn left_out(files: &[Entry]) -> Option<String> {
+    let left: Vec<&str> = files.iter().map(Entry::path).filter(|path| is_archive(path)).collect();
+    (!left.is_empty()).then(|| format!("left out, because their names begin otherwise: {}", some(&left)))
+}
+
+/// The files of a folder, by what their names begin with.
+pub(super) struct Sorted {
+    pub(super) files: HashMap<String, Vec<File>>,
+    /// Those that begin with nothing of it.
+    pub(super) others: Vec<Entry>,
+}
+
+impl Sorted {
+    /// Gives each file to the longest of these beginnings: `lib-1.0-rc1.jar` is no file of lib 1.0 where there is a lib
+    /// 1.0-rc1, too.
+    pub(super) fn by_stem(files: &[Entry], stems: &HashSet<String>) -> Self {
+        let mut sorted = Self { files: HashMap::new(), others: Vec::new() };
+        for entry in files {
+            let (_, name) = split(entry.path());
+            let ends = name.rmatch_indices(['.', '-']).filter_map(|(at, _)| name.split_at_checked(at));
+            match ends.into_iter().find(|(stem, _)| stems.contains(*stem)) {
+                Some((_, rest)) if is_left_over(rest) => {}
+                Some((stem, rest)) => {
+                    sorted.files.entry(stem.to_owned()).or_default().push(File::new(entry.clone(), rest));
+                }
+                None => sorted.others.push(entry.clone()),
+            }
+        }
+        sorted
+    }
 }
 
 impl Found {

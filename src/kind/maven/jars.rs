@@ -1,9 +1,9 @@
 //! Jars without a POM beside them that hold one: in the outermost folders that have any, or the artifact itself.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use super::super::PackageError;
-use super::found::{File, Folders, Found, PomFile, split, take};
+use super::found::{File, Folders, Found, PomFile, Sorted, split};
 use super::gav::Gav;
 use super::inside::{Descriptor, Jar, kept};
 use super::names::is_archive;
@@ -50,39 +50,35 @@ pub(super) fn find(archive: &Archive, files: &Selection) -> Result<Vec<Found>, P
 
 /// The packages of a folder: each jar that holds its POM, with the files that are called like it.
 fn in_folder(files: &[Entry]) -> Result<Vec<Found>, PackageError> {
-    let mut found: Vec<Found> = Vec::new();
-    let mut others = Vec::new();
+    let mut mains = BTreeMap::new();
     for entry in files.iter().filter(|entry| is_archive(entry.path())) {
         if entry.kind() != EntryKind::File {
             return Err(refused(entry.path(), "is a symbolic link, which is never followed", REMEDY));
         }
         let jar = Jar::open(entry)?;
-        match own(entry, &jar)? {
-            Some(inner) => {
-                let file = File { digests: Some(jar.digests), ..File::new(entry.clone(), extension(entry)) };
-                found.push(packed(inner, file)?);
-            }
-            None => others.push(entry),
+        if let Some(inner) = own(entry, &jar)? {
+            let file = File { digests: Some(jar.digests), ..File::new(entry.clone(), extension(entry)) };
+            mains.insert(stem(entry).to_owned(), packed(inner, file)?);
         }
     }
-    let is_of = |found: &Found, entry: &Entry| found.gav.split(split(entry.path()).1).is_some();
-    if let Some(stray) = others.iter().find(|entry| !found.iter().any(|found| is_of(found, entry))) {
+    let Sorted { files: mut attached, others } = Sorted::by_stem(files, &mains.keys().cloned().collect());
+    if let Some(stray) = others.iter().find(|entry| is_archive(entry.path())) {
         let problem = "has no POM beside it, and none inside that is called like it";
         return Err(refused(stray.path(), problem, REMEDY));
     }
-    for package in &mut found {
-        let main = package.files.first().map(|file| file.entry.path().to_owned());
-        let rest = |name: &str| package.gav.split(name).map(|(_, rest)| rest.to_owned());
-        let attached = take(files, &mut Vec::new(), rest);
-        package.files.extend(attached.into_iter().filter(|file| Some(file.entry.path()) != main.as_deref()));
-    }
-    Ok(found)
+    let with_attached = |(stem, mut package): (String, Found)| {
+        let mains: Vec<String> = package.files.iter().map(|file| file.rest.clone()).collect();
+        let attached = attached.remove(&stem).unwrap_or_default().into_iter();
+        package.files.extend(attached.filter(|file| !mains.contains(&file.rest)));
+        package
+    };
+    Ok(mains.into_iter().map(with_attached).collect())
 }
 
 /// Which of the POMs inside a jar is its own: the one that its name is of.
 fn own(entry: &Entry, jar: &Jar) -> Result<Option<Inner>, PackageError> {
     let (_, name) = split(entry.path());
-    let stem = name.strip_suffix(&extension(entry)).unwrap_or(name);
+    let stem = stem(entry);
     let mut only = None;
     let folders = jar.descriptors();
     for folder in &folders {
@@ -164,6 +160,12 @@ fn packed(inner: Inner, file: File) -> Result<Found, PackageError> {
     let bytes = kept(&bytes, &path)?;
     let packaging = pom.packaging().to_owned();
     Ok(Found { gav, packaging, pom: PomFile::Inside { path, bytes }, files: vec![file], warnings: Vec::new() })
+}
+
+/// An archive's name without its end.
+fn stem(entry: &Entry) -> &str {
+    let (_, name) = split(entry.path());
+    name.rsplit_once('.').map_or(name, |(stem, _)| stem)
 }
 
 /// The end of an archive's name, with its dot.

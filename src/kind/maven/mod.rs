@@ -6,6 +6,7 @@ mod found;
 mod gav;
 mod inside;
 mod jars;
+mod module;
 mod names;
 mod package;
 mod pom;

@@ -7,6 +7,7 @@ use super::super::PackageError;
 use super::found::{Found, PomFile};
 use super::gav::Gav;
 use super::inside::Jar;
+use super::module;
 use super::names::{is_archive, is_main, place};
 use super::refused;
 use crate::archive::{ArchiveError, Entry, EntryKind};
@@ -33,6 +34,9 @@ pub(super) fn planned(found: Found, target: &Target) -> Result<PackagePlan, Pack
                 problem,
                 "let the build put the file itself there, or leave it out with Files",
             ));
+        }
+        if file.rest == ".module" {
+            module::check(&file.entry, &gav, &path)?;
         }
         let digests = match file.digests {
             Some(digests) => digests,

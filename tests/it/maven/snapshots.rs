@@ -149,3 +149,27 @@ async fn metadata_that_cannot_be_read_stops_the_job_before_anything_is_sent() {
         assert!(put(&stack).is_empty());
     }
 }
+
+#[tokio::test]
+async fn a_repository_that_keeps_one_build_and_does_not_say_so_makes_no_success() {
+    let stack = stack().await;
+    stack.artifactory.repository(Repository::local(LIBS, "maven").naming(Snapshots::NonUnique));
+    let (kind, message) = failure(stack.run(action(&stack, build("one"), &[])).await.1);
+    assert_eq!(kind, "SystemUnavailable", "{message}");
+    assert!(message.contains("is not there afterwards") && message.contains("(non-unique)"), "{message}");
+    assert!(message.contains("May be stored nevertheless: org.acme:lib@1.0-SNAPSHOT"), "{message}");
+}
+
+#[tokio::test]
+async fn under_existing_fail_every_job_makes_a_build_and_a_dry_run_none() {
+    let stack = stack().await;
+    for number in ["-1", "-2"] {
+        let (_, result) = stack.run(action(&stack, build("one"), &[("Options", "existing=fail")])).await;
+        assert_eq!(variables(&result)["SkippedCount"], "0");
+        assert!(stamps(&stack).last().is_some_and(|stamp| stamp.ends_with(number)), "{:?}", stored(&stack));
+    }
+    let sent = put(&stack).len();
+    let (_, result) = stack.run(action(&stack, build("two"), &[("Options", "dry-run=true")])).await;
+    let JobResult::Succeeded { summary: Some(summary), .. } = &result else { panic!("{result:#?}") };
+    assert!(summary.contains("org.acme:lib@1.0-SNAPSHOT") && put(&stack).len() == sent, "{summary}");
+}

@@ -2,6 +2,26 @@
 
 use super::*;
 
+/// Module metadata of Gradle, with more about its component.
+fn component(group: &str, module: &str, version: &str, more: &str) -> String {
+    format!(r#"{{"component":{{"group":"{group}","module":"{module}","version":"{version}"{more}}},"variants":[]}}"#)
+}
+
+#[test]
+fn module_metadata_may_be_of_the_same_module_or_of_one_elsewhere() {
+    for metadata in [
+        component("org.acme", "lib", "1.0", ""),
+        component("org.acme", "all", "3", r#","url":"../../all/3/all-3.module""#),
+        "{}".to_owned(),
+    ] {
+        let zip = Zip::new()
+            .file("lib-1.0.pom", minimal("lib", "1.0"))
+            .file("lib-1.0.jar", jar("org.acme", "lib", "1.0"))
+            .file("lib-1.0.module", metadata);
+        assert_eq!(stored(zip, "").len(), 3);
+    }
+}
+
 #[test]
 fn what_cannot_be_published_is_refused_by_name() {
     let built = |pom: &str| Zip::new().file("pom.xml", pom).file("target/lib-1.0.jar", jar("org.acme", "lib", "1.0"));
@@ -37,6 +57,8 @@ fn what_cannot_be_published_is_refused_by_name() {
         refusal(Zip::new().symlink("pom.xml", "elsewhere")),
         refusal(Zip::new().file("pom.xml", minimal("lib", "1.0")).symlink("target/lib-1.0.jar", "/etc/passwd")),
         refusal(built(&minimal("lib", "1.0")).file("target/lib-1.0-a;b.jar", "x")),
+        refusal(built(&minimal("lib", "1.0")).file("target/lib-1.0.module", component("org.acme", "lib", "1.1", ""))),
+        refusal(built(&minimal("lib", "1.0")).file("target/lib-1.0.module", "no JSON")),
     ];
     insta::assert_snapshot!(messages.join("\n"), @r#"
     pom.xml has no groupId, and no parent that it could be from -> complete the POM
@@ -68,6 +90,8 @@ fn what_cannot_be_published_is_refused_by_name() {
     pom.xml is a symbolic link, which is never followed -> hand over the POM itself
     target/lib-1.0.jar is a symbolic link, which is neither followed nor published -> let the build put the file itself there, or leave it out with Files
     target/lib-1.0-a;b.jar would be stored as "org/acme/lib/1.0/lib-1.0-a;b.jar", which has characters that such a name never has -> let the build give it another classifier, or leave it out with Files
+    target/lib-1.0.module says that it is org.acme:lib:1.1, but pom.xml says org.acme:lib:1.0 -> hand over the files of one build only: clean before it builds
+    target/lib-1.0.module is no module metadata of Gradle: expected ident at line 1 column 2 -> build it again, or leave it out with Files
     "#);
 }
 

@@ -190,6 +190,16 @@ fn a_jar_without_a_pom_beside_it_is_published_with_the_one_inside() {
 }
 
 #[test]
+fn a_jar_that_is_called_like_its_artifact_takes_what_is_called_like_it() {
+    let zip = Zip::new()
+        .file("lib.jar", jar("org.acme", "lib", "1.0"))
+        .file("lib-sources.jar", Zip::new().file("a", "b").bytes())
+        .file("lib.jar.asc", "signature");
+    let expected = ["lib-1.0.jar", "lib-1.0-sources.jar", "lib-1.0.jar.asc", "lib-1.0.pom"];
+    assert_eq!(stored(zip, ""), expected.map(|name| format!("org/acme/lib/1.0/{name}")));
+}
+
+#[test]
 fn of_merged_jars_the_pom_counts_that_the_name_is_of() {
     let merged =
         crate::make::described(crate::make::described(Zip::new(), "org.other", "part", "9"), "org.acme", "all", "1.0");
