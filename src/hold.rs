@@ -62,9 +62,11 @@ impl<'a> Hold<'a> {
         self.claim.record().told.as_ref()
     }
 
-    /// Whether something is known of the job's own work that would be lost with the claim.
+    /// Whether something is written down that would be lost with the claim. What only this attempt knows is not worth it:
+    /// as long as the claim is there, an offer that comes to another worker is lost.
     pub fn is_worth_keeping(&self) -> bool {
-        self.plan.is_some() && self.claim.record().vain < MAX_VAIN
+        let Record { plan, vain, .. } = self.claim.record();
+        plan.is_some() && *vain < MAX_VAIN
     }
 
     /// Whether an earlier attempt may have sent something.

@@ -128,7 +128,7 @@ impl Scenario {
             Self::Built(build) => {
                 // The checks look into the one repository.
                 stack.artifactory.repository(Repository::local(REPOSITORY, build.kind()));
-                vec![stack.action(build.artifact(BUILT)).configuration("TypeOfArtifact", build.kind())]
+                vec![stack.action(build.artifact(BUILT, BUILT)).configuration("TypeOfArtifact", build.kind())]
             }
             Self::Folder | Self::Resumed | Self::Unacknowledged => vec![one()],
             Self::Ready => vec![stack.action(project::ready("node_example", "1.0.0"))],
@@ -168,7 +168,7 @@ impl Scenario {
             Self::Workspaces | Self::Halfway => vec![["one", "two", "three"].map(|name| packed(name, "1.0.0")).into()],
             Self::TwoJobs => vec![one(), vec![packed("other", "1.0.1")]],
             Self::Fails => vec![Vec::new()],
-            Self::Built(build) => vec![build.planned(BUILT)],
+            Self::Built(build) => vec![build.planned(BUILT, BUILT)],
         }
     }
 

@@ -9,7 +9,7 @@ use hyper::Method;
 
 use crate::stack::artifactory::StoredFile;
 use crate::stack::http::Seen;
-use crate::stack::pipeline::JobResult;
+use crate::stack::pipeline::{self, JobResult};
 use crate::stack::{REPOSITORY, USER, s3};
 
 /// I2: what a success tells is true: how many packages, which one is the first, and the digest of its stored file.
@@ -89,12 +89,23 @@ fn report(zip: &[u8]) -> Result<Value, Box<dyn std::error::Error>> {
 pub(super) fn i2_nothing_was_published_where_that_is_said(witness: &Witness, promise: &Promise) -> Verdict {
     let JobResult::Failed { message, .. } = witness.pipeline.result(&promise.job) else { return Ok(()) };
     match ours(witness, promise) {
-        Some(_) if has_a_late_claim(witness, promise) => Ok(()),
+        Some(_) if has_a_late_claim(witness, promise) || was_refused(witness, promise) => Ok(()),
         Some(file) if message.contains("Nothing was published") => {
             Err(format!("I2: {} says that nothing was published, and {} was: {message}", promise.job, file.path))
         }
         _ => Ok(()),
     }
+}
+
+/// Whether an answer to the job was refused before: it waited for a worker still, and that one knows nothing of the work
+/// of the one before.
+fn was_refused(witness: &Witness, Promise { job, .. }: &Promise) -> bool {
+    witness.seen.iter().any(|seen| {
+        seen.service == pipeline::SERVICE
+            && seen.request.header("x-amz-target").contains("PutJob")
+            && seen.request.json()["jobId"] == job.as_str()
+            && seen.status == Some(400)
+    })
 }
 
 fn has_a_late_claim(witness: &Witness, Promise { job, .. }: &Promise) -> bool {

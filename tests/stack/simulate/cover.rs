@@ -12,7 +12,7 @@ use crate::stack::pipeline::JobResult;
 use crate::stack::{pipeline, s3};
 
 /// What is counted, each once a seed.
-pub(crate) const COVERED: [&str; 24] = [
+pub(crate) const COVERED: [&str; 25] = [
     "deaths",
     "ran into the deadline",
     "take-overs",
@@ -37,6 +37,7 @@ pub(crate) const COVERED: [&str; 24] = [
     "timed out",
     "spoiled claims",
     "no such repository",
+    "plain files",
 ];
 
 /// How often each came about.
@@ -83,6 +84,7 @@ pub(super) fn covered(world: &World, witness: &Witness) -> Covered {
         results.contains(&JobResult::TimedOut),
         !world.spoiled().is_empty(),
         jobs.iter().any(|(work, _)| work.shape == Shape::Homeless),
+        jobs.iter().any(|(work, _)| work.shape == Shape::Plain),
     ]
     .map(usize::from)
 }

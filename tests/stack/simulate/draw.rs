@@ -5,6 +5,7 @@ use std::time::Duration;
 use fastrand::Rng;
 
 use crate::stack::artifactory::{self, Anonymous, Endpoint, Permission, Republish, Unauthorized};
+use crate::stack::built::Build;
 use crate::stack::http::Moment;
 use crate::stack::pipeline::{self, NonceOnRedispatch};
 use crate::stack::planned::{Files, Holds, Planned, tarball};
@@ -69,6 +70,15 @@ pub(crate) enum Shape {
     Broken,
     /// A folder for a repository that is not there.
     Homeless,
+    /// Files that are no package.
+    Plain,
+}
+
+impl Shape {
+    /// The action's `TypeOfArtifact`.
+    pub(crate) fn kind(self) -> &'static str {
+        if self == Self::Plain { Build::Plain.kind() } else { "npm" }
+    }
 }
 
 /// What is in the repository before.
@@ -96,6 +106,7 @@ impl Work {
                 }));
                 project::of_files(&files)
             }
+            Shape::Plain => Build::Plain.artifact(&self.name, &self.variant),
             Shape::Broken => project::of_files(&[("README.md".to_owned(), b"nothing".to_vec())]),
         }
     }
@@ -115,6 +126,7 @@ impl Work {
                     Planned { path: path(&name), holds: Holds::Entries(files) }
                 })
                 .collect(),
+            Shape::Plain => Build::Plain.planned(&self.name, &self.variant),
             Shape::Broken | Shape::Homeless => Vec::new(),
         }
     }
@@ -297,7 +309,10 @@ impl Fate {
         let mut jobs: Vec<Work> = Vec::new();
         for number in 0..dice.usize(1..=4) {
             // Two writers of the same who may overwrite each other are a documented limit.
-            let next = work(dice, number, jobs.first().filter(|_| !replaces), &artifactory, troubled);
+            let overwrites =
+                |first: &&Work| replaces || first.shape == Shape::Plain && may.contains(&Permission::Delete);
+            let first = jobs.first().filter(|first| !overwrites(first));
+            let next = work(dice, number, first, &artifactory, troubled);
             jobs.push(next);
         }
         // Beside a worker without our journal, a death around the acknowledgement is a documented risk.
@@ -392,11 +407,12 @@ fn work(
     let existing =
         *of(dice, &[Existing::Nothing, Existing::Nothing, Existing::Nothing, Existing::Same, Existing::Other]);
     let rarely = |dice: &mut Rng| dice.u8(..6) == 0;
-    let shape = match dice.u8(..19) {
+    let shape = match dice.u8(..23) {
         0..6 => Shape::Folder,
         6..12 => Shape::Ready,
         12..15 => Shape::Workspaces,
         15..18 => Shape::Broken,
+        18..22 => Shape::Plain,
         _ => Shape::Homeless,
     };
     let options = Options {
@@ -441,14 +457,15 @@ fn work(
             Work { shape, name, existing, variant, version: first.version, ..own }
         }
         (2, Some(first)) => {
-            let (shape, name, _) = again(first);
-            // What was there of the first version is nobody's concern here.
-            Work { shape, name, existing: Existing::Nothing, version: VERSIONS[dice.usize(1..VERSIONS.len())], ..own }
+            let (shape, name, existing) = again(first);
+            // What was there of the first version is nobody's concern here. Files have no versions.
+            let existing = if shape == Shape::Plain { existing } else { Existing::Nothing };
+            Work { shape, name, existing, version: VERSIONS[dice.usize(1..VERSIONS.len())], ..own }
         }
         _ => own,
     };
-    // A tag moves to what is there already, too; here nobody touches what was there.
-    let tag = work.options.tag.filter(|_| work.existing == Existing::Nothing);
+    // A tag moves to what is there already, too; here nobody touches what was there. Files have none.
+    let tag = work.options.tag.filter(|_| work.existing == Existing::Nothing && work.shape != Shape::Plain);
     // Of a repository that is not there a dry run may not hear.
     let dry_run = work.options.dry_run && work.shape != Shape::Homeless;
     Work { options: Options { dry_run, tag, ..work.options }, ..work }

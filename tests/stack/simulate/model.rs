@@ -62,6 +62,8 @@ fn promise(world: &World, work: &Work, job: &JobId) -> Promise {
 fn no_failure_without_a_reason(world: &World, witness: &Witness, work: &Work, job: &JobId) -> Verdict {
     let JobResult::Failed { r#type: kind, message, .. } = world.pipeline.result(job) else { return Ok(()) };
     let troubles = Troubles::of(world, witness, work, job);
+    // Of files that are no package nothing but the storage API tells.
+    let is_unseen = work.shape == Shape::Plain && world.fate.artifactory.storage_api != Endpoint::Served;
     let reasonable = match kind.as_str() {
         "JobFailed" => {
             work.shape == Shape::Broken
@@ -84,10 +86,11 @@ fn no_failure_without_a_reason(world: &World, witness: &Witness, work: &Work, jo
         "SystemUnavailable" => troubles.has(&[Trouble::Disturbed, Trouble::NoSecret]),
         "PermissionError" => {
             troubles.has(&[Trouble::Denied, Trouble::Rotated, Trouble::NoSecret])
+                || is_unseen
                 // Drawn credentials live so short that a stalled answer outlives two of them.
                 || (troubles.has(&[Trouble::Disturbed]) && message.contains("ExpiredToken"))
         }
-        "ConfigurationError" => work.shape == Shape::Homeless || troubles.has(&[Trouble::NoSecret]),
+        "ConfigurationError" => work.shape == Shape::Homeless || is_unseen || troubles.has(&[Trouble::NoSecret]),
         _ => false,
     };
     if reasonable || was_published_unseen(world, &troubles, &message) {

@@ -224,7 +224,7 @@ impl World {
     fn queue(&self, number: usize) {
         let work = &self.fate.jobs[number];
         let spec = JobSpec::new("web")
-            .configuration("TypeOfArtifact", "npm")
+            .configuration("TypeOfArtifact", work.shape.kind())
             .configuration("RepoKey", self.repository_of(work))
             .configuration("ArtifactoryHost", &self.artifactory.platform_url());
         let key = input(number);
