@@ -31,29 +31,39 @@ pub enum Earlier {
 /// Refuses versions that are there with other content, versions of which nobody can tell, versions that would come after
 /// a higher one unasked, and under `existing=fail` any that is there. `found` has one finding for each step of the plan.
 pub fn existing(action: &ActionConfig, plan: &Plan, found: &[Found], earlier: Earlier) -> Result<(), Failure> {
-    let steps = plan.packages().iter().flat_map(|package| package.steps.iter().map(move |step| (package, step)));
     let mut conflicts = Vec::new();
     let mut unseen = Vec::new();
     let mut exist: Vec<Coordinates> = Vec::new();
     let mut outranked = Vec::new();
-    for ((package, step), found) in steps.zip(found) {
-        match found {
-            Found::Other { theirs, ours, differences } => conflicts.push(Conflict {
-                of: package.of.clone(),
-                path: step.file.path.clone(),
-                theirs: theirs.clone(),
-                ours: ours.clone(),
-                differences: differences.clone(),
-            }),
-            // Sent all the same, it could overwrite what is there.
-            Found::Unknown => unseen.push(step.file.path.clone()),
-            Found::Outranked { by } => outranked.push((package.of.clone(), by.clone())),
-            Found::Same | Found::Alike(_) => {
-                if exist.last() != Some(&package.of) {
-                    exist.push(package.of.clone());
+    let mut found = found.iter();
+    for planned in plan.planned() {
+        let found = found.by_ref().take(planned.files());
+        // Nothing speaks against most files, which are not put together for that.
+        let found: Vec<(usize, &Found)> = found.enumerate().filter(|(_, found)| **found != Found::Absent).collect();
+        if found.is_empty() {
+            continue;
+        }
+        let package = plan.package(planned);
+        let found = found.into_iter().filter_map(|(at, found)| Some((package.steps.get(at)?, found)));
+        for (step, found) in found {
+            match found {
+                Found::Other { theirs, ours, differences } => conflicts.push(Conflict {
+                    of: package.of.clone(),
+                    path: step.file.path.clone(),
+                    theirs: theirs.clone(),
+                    ours: ours.clone(),
+                    differences: differences.clone(),
+                }),
+                // Sent all the same, it could overwrite what is there.
+                Found::Unknown => unseen.push(step.file.path.clone()),
+                Found::Outranked { by } => outranked.push((package.of.clone(), by.clone())),
+                Found::Same | Found::Alike(_) => {
+                    if exist.last() != Some(&package.of) {
+                        exist.push(package.of.clone());
+                    }
                 }
+                Found::Absent => {}
             }
-            Found::Absent => {}
         }
     }
     match (action.existing, earlier) {

@@ -5,6 +5,7 @@ mod lists;
 mod progress;
 mod remedy;
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use aws_sdk_codepipeline::types::FailureType;
@@ -129,7 +130,7 @@ pub enum Failure {
     #[error("{} in the repository with other content: {}", these(.0), list(.0))]
     Conflicts(Vec<Conflict>),
     /// Nobody can tell what is in the place of these files.
-    #[error("the user may not see in the repository {repository} whether a version exists already: {}", shown(.paths))]
+    #[error("the user may not see in the repository {repository} whether a version exists already: {}", shown(.paths.iter()))]
     Unseen {
         /// The repository.
         repository: RepoKey,
@@ -148,7 +149,7 @@ pub enum Failure {
         versions: Vec<(Coordinates, String)>,
     },
     /// Versions that are there, and the action says `existing=fail`.
-    #[error("in the repository already, with the same content, while Options say existing=fail: {}", shown(.0))]
+    #[error("in the repository already, with the same content, while Options say existing=fail: {}", shown(.0.iter()))]
     Exists(Vec<Coordinates>),
     /// Artifactory refused or failed.
     #[error("{}{source}", of.as_ref().map(|of| format!("{} {of}: ", of.noun().one())).unwrap_or_default())]
@@ -259,30 +260,31 @@ impl Failure {
 
     /// What is and what is not in the repository now, in words.
     fn published(&self, progress: &Progress) -> String {
-        let done: Vec<&Coordinates> = progress.published();
-        let mut doubtful: Vec<&Coordinates> = progress.doubtful();
+        // There may be a hundred thousand of those, and never many of these.
+        let mut done = progress.published().peekable();
+        let mut doubtful: Vec<Cow<'_, Coordinates>> = progress.doubtful().collect();
         if let Self::Registry { of: Some(of), source } = self
             && source.may_have_stored()
-            && !done.contains(&of)
-            && !doubtful.contains(&of)
+            && !done.clone().any(|done| *done == *of)
+            && !doubtful.iter().any(|doubtful| **doubtful == *of)
         {
-            doubtful.push(of);
+            doubtful.push(Cow::Borrowed(of));
         }
-        let left: Vec<&Coordinates> = progress.unpublished().into_iter().filter(|of| !doubtful.contains(of)).collect();
+        let mut left = progress.unpublished().filter(|of| !doubtful.contains(of)).peekable();
         let mut sentences = Vec::new();
-        if !done.is_empty() {
-            sentences.push(format!("Published all the same: {}.", shown(&done)));
+        if done.peek().is_some() {
+            sentences.push(format!("Published all the same: {}.", shown(done)));
         }
         if !doubtful.is_empty() {
-            sentences.push(format!("May be stored nevertheless: {}.", shown(&doubtful)));
+            sentences.push(format!("May be stored nevertheless: {}.", shown(doubtful.iter())));
         }
-        sentences.push(match (progress.uncertain, sentences.is_empty(), left.is_empty()) {
+        sentences.push(match (progress.uncertain, sentences.is_empty(), left.peek().is_none()) {
             (true, _, true) => "An earlier attempt may have published something: see the repository.".to_owned(),
-            (true, _, false) => format!("Not published, unless by an earlier attempt: {}.", shown(&left)),
+            (true, _, false) => format!("Not published, unless by an earlier attempt: {}.", shown(left)),
             (false, true, true) => "Nothing was published.".to_owned(),
-            (false, true, false) => format!("Nothing was published; not published: {}.", shown(&left)),
+            (false, true, false) => format!("Nothing was published; not published: {}.", shown(left)),
             (false, false, true) => return sentences.join(" "),
-            (false, false, false) => format!("Not published: {}.", shown(&left)),
+            (false, false, false) => format!("Not published: {}.", shown(left)),
         });
         sentences.join(" ")
     }

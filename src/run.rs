@@ -1,6 +1,7 @@
 //! One job, from its configuration to the last byte: secret, artifacts, plan, checks, sending. Whatever can be refused
 //! is refused before the first byte goes out.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
@@ -23,12 +24,13 @@ use crate::input;
 use crate::job::Job;
 use crate::log::chain;
 use crate::package::Target;
-use crate::plan::Plan;
-use crate::publish::Publishing;
+use crate::plan::{PackagePlan, Plan, Planned};
+use crate::publish::{Done, Publishing};
 use crate::registry::url::RepoKey;
 use crate::registry::{Found, Http, Registry};
 use crate::report::{FailureReport, Published};
 use crate::settings::Settings;
+use crate::step::Step;
 use crate::stop::Stop;
 use crate::turns::{Paths, Turns};
 
@@ -193,7 +195,7 @@ impl Run<'_> {
     async fn send(
         &mut self,
         action: &ActionConfig,
-        plan: &Plan,
+        plan: &Arc<Plan>,
         effort: Effort,
         connection: &mut Registry,
         credential: Credential,
@@ -217,7 +219,7 @@ impl Run<'_> {
     async fn send_once(
         &mut self,
         action: &ActionConfig,
-        plan: &Plan,
+        plan: &Arc<Plan>,
         effort: Effort,
         registry: &Registry,
         hold: &mut Hold<'_>,
@@ -263,8 +265,9 @@ impl Run<'_> {
             self.progress.found(plan, &found);
         }
         let publishing = Publishing { action, plan, registry, deadline: self.deadline, went_on_with };
-        let packages = publishing.all(found, hold, &mut self.progress).await?;
-        Ok(Published { base: action.target.base.clone(), repository: repository.clone(), packages })
+        let Done { files, remarks } = publishing.all(found, hold, &mut self.progress).await?;
+        let (base, repository) = (action.target.base.clone(), repository.clone());
+        Ok(Published { base, repository, plan: Arc::clone(plan), files, remarks })
     }
 
     async fn write_outputs(&mut self, published: &Published) -> Result<(), Failure> {
@@ -284,16 +287,19 @@ async fn in_time<T>(deadline: Deadline, work: impl Future<Output = T>) -> Result
 
 /// What is in the repository for each step of the plan.
 async fn look(action: &ActionConfig, plan: &Plan, registry: &Registry) -> Result<Vec<Found>, Stop> {
-    let steps = plan.packages().iter().flat_map(|package| package.steps.iter().map(move |step| (package, step)));
+    let steps = plan.planned().iter().flat_map(|planned| (0..planned.files()).map(move |at| (planned, at)));
     // Collected, because a future that holds the closure is not `Send` in the compiler's eyes.
     let mut steps = steps.collect::<Vec<_>>().into_iter();
     let mut looks = FuturesOrdered::new();
     let mut found = Vec::with_capacity(steps.len());
     loop {
-        for (package, step) in steps.by_ref().take(LOOKS_AT_ONCE - looks.len()) {
+        for (planned, at) in steps.by_ref().take(LOOKS_AT_ONCE - looks.len()) {
             looks.push_back(Box::pin(async move {
+                let package = plan.package(planned);
+                // A package has as many steps as files.
+                let Some(step) = package.steps.get(at) else { return Ok(Found::Absent) };
                 let found = registry.look(&action.target.repository, step).await;
-                found.map_err(|error| Stop::registry(error, Some(package)))
+                found.map_err(|error| Stop::registry(error, Some(&package)))
             }));
         }
         match looks.next().await {
@@ -306,9 +312,9 @@ async fn look(action: &ActionConfig, plan: &Plan, registry: &Registry) -> Result
 /// What may not be seen is refused with what the server says to it.
 async fn in_the_servers_words(failure: Failure, plan: &Plan, repository: &RepoKey, registry: &Registry) -> Failure {
     let Failure::Unseen { repository: place, paths, source: None } = failure else { return failure };
-    let mut steps = plan.packages().iter().flat_map(|package| &package.steps);
-    let source = match steps.find(|step| paths.first() == Some(&step.file.path)) {
-        Some(step) => registry.refusal(repository, step).await,
+    let steps = plan.packages().flat_map(|package| package.into_owned().steps);
+    let source = match { steps }.find(|step| paths.first() == Some(&step.file.path)) {
+        Some(step) => registry.refusal(repository, &step).await,
         None => None,
     };
     Failure::Unseen { repository: place, paths, source }
@@ -318,19 +324,22 @@ async fn in_the_servers_words(failure: Failure, plan: &Plan, repository: &RepoKe
 /// may appear between the look and the write, or an older version would become the latest.
 fn paths(action: &ActionConfig, plan: &Plan) -> Paths {
     let Target { base, repository, .. } = &action.target;
-    let steps = || plan.packages().iter().flat_map(|package| &package.steps);
-    let files = steps().map(|step| format!("{base}/{repository}/{}", step.file.path));
-    let listings = steps().filter_map(|step| step.listing.as_ref().filter(|listing| listing.rivals().is_some()));
-    files.chain(listings.map(|listing| format!("{base}/{}", listing.path))).collect()
+    let of_step = |step: &Step| {
+        let listing = step.listing.as_ref().filter(|listing| listing.rivals().is_some());
+        let listing = listing.map(|listing| format!("{base}/{}", listing.path));
+        [format!("{base}/{repository}/{}", step.file.path)].into_iter().chain(listing)
+    };
+    let of_package = |package: Cow<'_, PackagePlan>| package.steps.iter().flat_map(of_step).collect::<Vec<_>>();
+    plan.packages().flat_map(of_package).collect()
 }
 
 fn log(plan: &Plan) {
-    for package in plan.packages() {
+    for package in plan.packages().filter(|package| !package.warnings.is_empty()) {
         for warning in &package.warnings {
             tracing::warn!(package = %package.of, "{warning}");
         }
     }
-    let files = plan.packages().iter().map(|package| package.steps.len()).sum::<usize>();
-    tracing::info!(packages = plan.packages().len(), files, "planned");
+    let files = plan.planned().iter().map(Planned::files).sum::<usize>();
+    tracing::info!(packages = plan.len(), files, "planned");
     tracing::debug!(plan = plan.excerpt(), "the plan");
 }

@@ -204,12 +204,12 @@ fn of_listing(Listed { shasum, integrity, sha256, tarball: _ }: &Listed, ours: &
         return compare(sha256.clone(), None, ours);
     }
     let strongest = integrity.iter().flat_map(|all| all.split_whitespace()).find_map(|one| one.strip_prefix("sha512-"));
-    let Some(theirs) = strongest else {
+    let (Some(theirs), Some(own)) = (strongest, ours.sha512) else {
         return compare(None, shasum.clone(), ours);
     };
     // Options may follow a question mark (Subresource Integrity, 3.5).
     let theirs = theirs.split('?').next().unwrap_or_default();
-    let own = STANDARD.encode(ours.sha512);
+    let own = STANDARD.encode(own);
     Side::Found(if theirs == own {
         Found::Same
     } else {
@@ -224,9 +224,9 @@ pub(super) fn sha256(ours: &Digests) -> String {
 }
 
 /// The ways in which a server's digest of these bytes stands in [`Found::Other`].
-pub(super) fn digest_names(of: &Digests) -> [String; 3] {
-    let sha512 = STANDARD.encode(of.sha512);
-    [sha256(of), format!("sha1 {}", hex(&of.sha1)), format!("sha512 {sha512}")]
+pub(super) fn digest_names(of: &Digests) -> Vec<String> {
+    let sha512 = of.sha512.map(|sha512| format!("sha512 {}", STANDARD.encode(sha512)));
+    [sha256(of), format!("sha1 {}", hex(&of.sha1))].into_iter().chain(sha512).collect()
 }
 
 /// A hexadecimal digest in lower case, without whatever else a server may put there.
@@ -254,7 +254,7 @@ mod tests {
 
     #[test]
     fn a_listing_decides_by_sha512_before_sha1() {
-        let sha512 = STANDARD.encode(ours().sha512);
+        let sha512 = STANDARD.encode(ours().sha512.unwrap());
         let listed = |shasum: Option<&str>, integrity: Option<&str>| {
             of_listing(
                 &Listed {
