@@ -1,10 +1,9 @@
 //! What a job is refused for before the first byte goes out: a repository that does not fit, and versions that exist.
 
 use crate::action::{ActionConfig, Existing};
-use crate::failure::{Conflict, Failure};
-use crate::package::Coordinates;
+use crate::failure::{Conflict, Failure, Many};
 use crate::plan::Plan;
-use crate::registry::{Found, RepositoryClass, RepositoryFacts};
+use crate::registry::{Found, Other, RepositoryClass, RepositoryFacts};
 
 /// Refuses a repository that cannot take packages of this type. What is not known is left to the server.
 pub fn repository(action: &ActionConfig, facts: RepositoryFacts) -> Result<(), Failure> {
@@ -31,38 +30,28 @@ pub enum Earlier {
 /// Refuses versions that are there with other content, versions of which nobody can tell, versions that would come after
 /// a higher one unasked, and under `existing=fail` any that is there. `found` has one finding for each step of the plan.
 pub fn existing(action: &ActionConfig, plan: &Plan, found: &[Found], earlier: Earlier) -> Result<(), Failure> {
-    let mut conflicts = Vec::new();
-    let mut unseen = Vec::new();
-    let mut exist: Vec<Coordinates> = Vec::new();
-    let mut outranked = Vec::new();
+    let (mut conflicts, mut unseen, mut exist, mut outranked) =
+        (Many::default(), Many::default(), Many::default(), Many::default());
     let mut found = found.iter();
     for planned in plan.planned() {
         let found = found.by_ref().take(planned.files());
         // Nothing speaks against most files, which are not put together for that.
         let found: Vec<(usize, &Found)> = found.enumerate().filter(|(_, found)| **found != Found::Absent).collect();
-        if found.is_empty() {
-            continue;
+        if found.iter().any(|(_, found)| found.is_there()) {
+            exist.add(|| planned.of().into_owned());
         }
-        let package = plan.package(planned);
-        let found = found.into_iter().filter_map(|(at, found)| Some((package.steps.get(at)?, found)));
-        for (step, found) in found {
+        let found = found.into_iter().filter(|(_, found)| !found.is_there());
+        let paths = found.filter_map(|(at, found)| Some((planned.path(at)?, found)));
+        for (path, found) in paths {
             match found {
-                Found::Other { theirs, ours, differences } => conflicts.push(Conflict {
-                    of: package.of.clone(),
-                    path: step.file.path.clone(),
-                    theirs: theirs.clone(),
-                    ours: ours.clone(),
-                    differences: differences.clone(),
+                Found::Other(other) => conflicts.add(|| {
+                    let Other { theirs, ours, differences } = (**other).clone();
+                    Conflict { of: planned.of().into_owned(), path, theirs, ours, differences }
                 }),
                 // Sent all the same, it could overwrite what is there.
-                Found::Unknown => unseen.push(step.file.path.clone()),
-                Found::Outranked { by } => outranked.push((package.of.clone(), by.clone())),
-                Found::Same | Found::Alike(_) => {
-                    if exist.last() != Some(&package.of) {
-                        exist.push(package.of.clone());
-                    }
-                }
-                Found::Absent => {}
+                Found::Unknown => unseen.add(|| path),
+                Found::Outranked { by } => outranked.add(|| (planned.of().into_owned(), by.clone())),
+                Found::Absent | Found::Same | Found::Alike(_) => {}
             }
         }
     }
@@ -85,7 +74,7 @@ mod tests {
 
     use super::*;
     use crate::job::{Configuration, PipelineRun};
-    use crate::package::Digests;
+    use crate::package::{Coordinates, Digests};
     use crate::plan::PackagePlan;
     use crate::registry::url::RepoPath;
     use crate::step::{Body, Method, PlannedFile, Step, Way};
@@ -122,11 +111,11 @@ mod tests {
     }
 
     fn other() -> Found {
-        Found::Other {
+        Found::Other(Box::new(Other {
             theirs: "sha1 a".to_owned(),
             ours: "sha1 b".to_owned(),
             differences: "a.js has other bytes".to_owned(),
-        }
+        }))
     }
 
     #[test]

@@ -79,6 +79,14 @@ impl Planned {
         }
     }
 
+    /// The path of one of its files in the repository.
+    pub fn path(&self, at: usize) -> Option<RepoPath> {
+        match self {
+            Self::Package(package) => Some(package.steps.get(at)?.file.path.clone()),
+            Self::File(file) => Some(file.path()),
+        }
+    }
+
     /// What is published.
     pub fn noun(&self) -> Noun {
         match self {

@@ -280,7 +280,7 @@ impl Publishing<'_> {
         match (sent.map_err(|error| Stop::registry(error, Some(package)))?, whose) {
             // Somebody was faster between the look and the write.
             (Sent::AlreadySame | Sent::AlreadyAlike(_), Whose::Anothers) if self.action.existing == Existing::Fail => {
-                Err(Failure::Exists(vec![package.of.clone()]).into())
+                Err(Failure::Exists(vec![package.of.clone()].into()).into())
             }
             // What was there before is left as it is.
             (Sent::AlreadySame, Whose::Anothers) => Ok(PublishedFile::ours(FileState::Skipped)),

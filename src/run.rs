@@ -288,10 +288,9 @@ async fn in_time<T>(deadline: Deadline, work: impl Future<Output = T>) -> Result
 /// What is in the repository for each step of the plan.
 async fn look(action: &ActionConfig, plan: &Plan, registry: &Registry) -> Result<Vec<Found>, Stop> {
     let steps = plan.planned().iter().flat_map(|planned| (0..planned.files()).map(move |at| (planned, at)));
-    // Collected, because a future that holds the closure is not `Send` in the compiler's eyes.
-    let mut steps = steps.collect::<Vec<_>>().into_iter();
+    let mut steps = steps.fuse();
     let mut looks = FuturesOrdered::new();
-    let mut found = Vec::with_capacity(steps.len());
+    let mut found = Vec::with_capacity(plan.planned().iter().map(Planned::files).sum());
     loop {
         for (planned, at) in steps.by_ref().take(LOOKS_AT_ONCE - looks.len()) {
             looks.push_back(Box::pin(async move {
@@ -313,7 +312,7 @@ async fn look(action: &ActionConfig, plan: &Plan, registry: &Registry) -> Result
 async fn in_the_servers_words(failure: Failure, plan: &Plan, repository: &RepoKey, registry: &Registry) -> Failure {
     let Failure::Unseen { repository: place, paths, source: None } = failure else { return failure };
     let steps = plan.packages().flat_map(|package| package.into_owned().steps);
-    let source = match { steps }.find(|step| paths.first() == Some(&step.file.path)) {
+    let source = match { steps }.find(|step| paths.first().first() == Some(&step.file.path)) {
         Some(step) => registry.refusal(repository, &step).await,
         None => None,
     };

@@ -32,7 +32,7 @@ use self::budget::Budget;
 pub(crate) use self::error::following;
 pub use self::error::{At, Class, NetworkError, Purpose, RegistryError, Seen};
 pub use self::http::Http;
-pub use self::look::Found;
+pub use self::look::{Found, Other};
 pub use self::repository::{RepositoryClass, RepositoryFacts};
 pub use self::retry::Pacing;
 pub use self::send::Sent;
