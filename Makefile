@@ -97,7 +97,7 @@ load: ## two hundred jobs for four processes of the release binary, every event 
 	cargo run --locked --quiet --example load -- "$(TARGET)/release/$(NAME)"
 
 .PHONY: bench
-bench: $(BASELINE)/requirements.txt ## measurements in one run, each against something; THEME=jobs, memory, many or start for one alone
+bench: $(BASELINE)/requirements.txt ## measurements in one run, each against something; THEME=jobs, memory, files, many or start for one alone
 	cargo build --locked --release --bin $(NAME)
 	cargo build --locked --profile simulate --example bench
 	"$(TARGET)/simulate/examples/bench" "$(TARGET)/release/$(NAME)" "$$(scripts/hello_lambda.sh "$(TARGET)")" \

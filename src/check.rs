@@ -1,10 +1,9 @@
 //! What a job is refused for before the first byte goes out: a repository that does not fit, and versions that exist.
 
 use crate::action::{ActionConfig, Existing};
-use crate::failure::{Conflict, Failure};
-use crate::package::Coordinates;
+use crate::failure::{Conflict, Failure, Many};
 use crate::plan::Plan;
-use crate::registry::{Builds, Found, Policy, RepositoryClass, RepositoryFacts, Taken};
+use crate::registry::{Builds, Found, Other, Policy, RepositoryClass, RepositoryFacts, Taken};
 
 /// Refuses a repository that cannot take packages of this type. What is not known is left to the server.
 pub fn repository(action: &ActionConfig, facts: RepositoryFacts) -> Result<(), Failure> {
@@ -57,29 +56,29 @@ pub enum Earlier {
 /// Refuses versions that are there with other content, versions of which nobody can tell, versions that would come after
 /// a higher one unasked, and under `existing=fail` any that is there. `found` has one finding for each step of the plan.
 pub fn existing(action: &ActionConfig, plan: &Plan, found: &[Found], earlier: Earlier) -> Result<(), Failure> {
-    let steps = plan.packages().iter().flat_map(|package| package.steps.iter().map(move |step| (package, step)));
-    let mut conflicts = Vec::new();
-    let mut unseen = Vec::new();
-    let mut exist: Vec<Coordinates> = Vec::new();
-    let mut outranked = Vec::new();
-    for ((package, step), found) in steps.zip(found) {
-        match found {
-            Found::Other { theirs, ours, differences } => conflicts.push(Conflict {
-                of: package.of.clone(),
-                path: step.file.path.clone(),
-                theirs: theirs.clone(),
-                ours: ours.clone(),
-                differences: differences.clone(),
-            }),
-            // Sent all the same, it could overwrite what is there.
-            Found::Unknown => unseen.push(step.file.path.clone()),
-            Found::Outranked { by } => outranked.push((package.of.clone(), by.clone())),
-            Found::Same | Found::Alike(_) => {
-                if exist.last() != Some(&package.of) {
-                    exist.push(package.of.clone());
-                }
+    let (mut conflicts, mut unseen, mut exist, mut outranked) =
+        (Many::default(), Many::default(), Many::default(), Many::default());
+    let mut found = found.iter();
+    for planned in plan.planned() {
+        let found = found.by_ref().take(planned.files());
+        // Nothing speaks against most files, which are not put together for that.
+        let found: Vec<(usize, &Found)> = found.enumerate().filter(|(_, found)| **found != Found::Absent).collect();
+        if found.iter().any(|(_, found)| found.is_there()) {
+            exist.add(|| planned.of().into_owned());
+        }
+        let found = found.into_iter().filter(|(_, found)| !found.is_there());
+        let paths = found.filter_map(|(at, found)| Some((planned.path(at)?, found)));
+        for (path, found) in paths {
+            match found {
+                Found::Other(other) => conflicts.add(|| {
+                    let Other { theirs, ours, differences } = (**other).clone();
+                    Conflict { of: planned.of().into_owned(), path, theirs, ours, differences }
+                }),
+                // Sent all the same, it could overwrite what is there.
+                Found::Unknown => unseen.add(|| path),
+                Found::Outranked { by } => outranked.add(|| (planned.of().into_owned(), by.clone())),
+                Found::Absent | Found::Same | Found::Alike(_) => {}
             }
-            Found::Absent => {}
         }
     }
     match (action.existing, earlier) {
@@ -101,7 +100,7 @@ mod tests {
 
     use super::*;
     use crate::job::{Configuration, PipelineRun};
-    use crate::package::Digests;
+    use crate::package::{Coordinates, Digests};
     use crate::plan::PackagePlan;
     use crate::registry::url::RepoPath;
     use crate::step::{Body, Method, PlannedFile, Step, Way};
@@ -138,11 +137,11 @@ mod tests {
     }
 
     fn other() -> Found {
-        Found::Other {
+        Found::Other(Box::new(Other {
             theirs: "sha1 a".to_owned(),
             ours: "sha1 b".to_owned(),
             differences: "a.js has other bytes".to_owned(),
-        }
+        }))
     }
 
     #[test]

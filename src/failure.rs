@@ -2,9 +2,11 @@
 //! Everything here is reported to the pipeline; whatever is not a [`Failure`] breaks the tick and alarms us.
 
 mod lists;
+mod many;
 mod progress;
 mod remedy;
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use aws_sdk_codepipeline::types::FailureType;
@@ -21,7 +23,8 @@ use crate::package::Coordinates;
 use crate::plan::PlanError;
 use crate::registry::url::{Base, BaseError, RepoKey, RepoPath};
 use crate::registry::{Class, RegistryError};
-use lists::{excerpt, list, outranked, shown};
+use lists::{each, excerpt, list, outranked, shown};
+pub use many::Many;
 pub use progress::Progress;
 
 /// Longest account of what failed, in characters: of the 5,000 that CodePipeline takes, the rest is for what was
@@ -127,14 +130,14 @@ pub enum Failure {
     },
     /// Versions that are there with other content.
     #[error("{} in the repository with other content: {}", these(.0), list(.0))]
-    Conflicts(Vec<Conflict>),
+    Conflicts(Many<Conflict>),
     /// Nobody can tell what is in the place of these files.
     #[error("the user may not see in the repository {repository} whether a version exists already: {}", shown(.paths))]
     Unseen {
         /// The repository.
         repository: RepoKey,
         /// The files.
-        paths: Vec<RepoPath>,
+        paths: Many<RepoPath>,
         /// How the server refuses it.
         #[source]
         source: Option<RegistryError>,
@@ -145,11 +148,11 @@ pub enum Failure {
         /// The repository.
         repository: RepoKey,
         /// Each with the highest version that is there.
-        versions: Vec<(Coordinates, String)>,
+        versions: Many<(Coordinates, String)>,
     },
     /// Versions that are there, and the action says `existing=fail`.
     #[error("in the repository already, with the same content, while Options say existing=fail: {}", shown(.0))]
-    Exists(Vec<Coordinates>),
+    Exists(Many<Coordinates>),
     /// Artifactory refused or failed.
     #[error("{}{source}", of.as_ref().map(|of| format!("{} {of}: ", of.noun().one())).unwrap_or_default())]
     Registry {
@@ -259,38 +262,39 @@ impl Failure {
 
     /// What is and what is not in the repository now, in words.
     fn published(&self, progress: &Progress) -> String {
-        let done: Vec<&Coordinates> = progress.published();
-        let mut doubtful: Vec<&Coordinates> = progress.doubtful();
+        // There may be a hundred thousand of those, and never many of these.
+        let mut done = progress.published().peekable();
+        let mut doubtful: Vec<Cow<'_, Coordinates>> = progress.doubtful().collect();
         if let Self::Registry { of: Some(of), source } = self
             && source.may_have_stored()
-            && !done.contains(&of)
-            && !doubtful.contains(&of)
+            && !done.clone().any(|done| *done == *of)
+            && !doubtful.iter().any(|doubtful| **doubtful == *of)
         {
-            doubtful.push(of);
+            doubtful.push(Cow::Borrowed(of));
         }
-        let left: Vec<&Coordinates> = progress.unpublished().into_iter().filter(|of| !doubtful.contains(of)).collect();
+        let mut left = progress.unpublished().filter(|of| !doubtful.contains(of)).peekable();
         let mut sentences = Vec::new();
-        if !done.is_empty() {
-            sentences.push(format!("Published all the same: {}.", shown(&done)));
+        if done.peek().is_some() {
+            sentences.push(format!("Published all the same: {}.", each(done)));
         }
         if !doubtful.is_empty() {
-            sentences.push(format!("May be stored nevertheless: {}.", shown(&doubtful)));
+            sentences.push(format!("May be stored nevertheless: {}.", each(doubtful.iter())));
         }
-        sentences.push(match (progress.uncertain, sentences.is_empty(), left.is_empty()) {
+        sentences.push(match (progress.uncertain, sentences.is_empty(), left.peek().is_none()) {
             (true, _, true) => "An earlier attempt may have published something: see the repository.".to_owned(),
-            (true, _, false) => format!("Not published, unless by an earlier attempt: {}.", shown(&left)),
+            (true, _, false) => format!("Not published, unless by an earlier attempt: {}.", each(left)),
             (false, true, true) => "Nothing was published.".to_owned(),
-            (false, true, false) => format!("Nothing was published; not published: {}.", shown(&left)),
+            (false, true, false) => format!("Nothing was published; not published: {}.", each(left)),
             (false, false, true) => return sentences.join(" "),
-            (false, false, false) => format!("Not published: {}.", shown(&left)),
+            (false, false, false) => format!("Not published: {}.", each(left)),
         });
         sentences.join(" ")
     }
 }
 
 /// What is in the way, as the beginning of a sentence.
-fn these(conflicts: &[Conflict]) -> String {
-    match conflicts {
+fn these(conflicts: &Many<Conflict>) -> String {
+    match conflicts.first() {
         [Conflict { of, .. }] => format!("this {} is", of.noun().fixed()),
         [Conflict { of, .. }, ..] => format!("these {}s are", of.noun().fixed()),
         [] => "nothing is".to_owned(),

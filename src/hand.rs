@@ -1,5 +1,7 @@
 //! One job in hand: claimed, acknowledged, run, reported, its claim closed or handed over.
 
+use std::borrow::Cow;
+
 use tracing::Instrument as _;
 
 use crate::answer::{JobReport, Outcome};
@@ -246,21 +248,20 @@ fn settled(ended: Result<(), AwsError>) {
 
 fn published(ended: &Ended) -> Vec<String> {
     match ended {
-        Ended::Published(published) => named(published.in_repository().collect()),
+        Ended::Published(published) => named(published.in_repository()),
         Ended::Failed(_, progress) => named(progress.published()),
         Ended::Told(_) | Ended::Unfinished | Ended::Lost => Vec::new(),
     }
 }
 
 /// The names of packages, as many as an answer has room for, and how many there are more.
-fn named(packages: Vec<&Coordinates>) -> Vec<String> {
-    let all = packages.len();
+fn named<'p>(packages: impl Iterator<Item = Cow<'p, Coordinates>> + Clone) -> Vec<String> {
     let mut names = Vec::new();
     let mut room = NAMES;
-    for package in packages {
+    for package in packages.clone() {
         let name = package.to_string();
         let Some(rest) = room.checked_sub(name.len()) else {
-            names.push(format!("and {} more", all - names.len()));
+            names.push(format!("and {} more", packages.count() - names.len()));
             break;
         };
         room = rest;

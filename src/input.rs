@@ -11,7 +11,7 @@ use crate::deadline::Deadline;
 use crate::failure::Failure;
 use crate::job::ArtifactLocation;
 use crate::kind::{self, PackageError};
-use crate::plan::{PackagePlan, Plan};
+use crate::plan::{Plan, Planned};
 
 /// Fetches all input artifacts and plans what is in them. What is read of them is read on the leash.
 pub async fn plan(
@@ -51,10 +51,7 @@ async fn planned(sources: Vec<(ArtifactLocation, Arc<dyn ReadAt>)>, action: Acti
 }
 
 /// The packages of all artifacts together. One of several may well hold something else.
-fn packages(
-    sources: Vec<(ArtifactLocation, Arc<dyn ReadAt>)>,
-    action: &ActionConfig,
-) -> Result<Vec<PackagePlan>, Failure> {
+fn packages(sources: Vec<(ArtifactLocation, Arc<dyn ReadAt>)>, action: &ActionConfig) -> Result<Vec<Planned>, Failure> {
     let mut packages = Vec::new();
     let mut nothing = None;
     for (input, source) in sources {
@@ -63,7 +60,7 @@ fn packages(
             Ok(archive) => archive,
             Err(source) => return Err(Failure::Archive { artifact, source }),
         };
-        match action.kind.plan(&archive, &action.target) {
+        match action.kind.planned(&archive, &action.target) {
             // Not copied, where there may be a hundred thousand.
             Ok(found) if packages.is_empty() => packages = found,
             Ok(found) => packages.extend(found),
@@ -100,6 +97,7 @@ mod tests {
     use crate::job::{Configuration, PipelineRun};
     use crate::kind::Kind;
     use crate::package::Target;
+    use crate::plan::PackagePlan;
 
     /// A type with a bug in it.
     struct Broken;

@@ -19,6 +19,7 @@ pub mod job;
 pub mod kind;
 pub mod lanes;
 pub mod log;
+pub mod look;
 #[cfg(test)]
 #[path = "../tests/make.rs"]
 mod make;

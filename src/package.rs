@@ -78,8 +78,8 @@ pub struct Digests {
     pub sha1: [u8; 20],
     /// SHA-256, by which "the same file" is decided.
     pub sha256: [u8; 32],
-    /// SHA-512, what npm calls `integrity`.
-    pub sha512: [u8; 64],
+    /// SHA-512, what npm calls `integrity`; `None` where nobody asks for it.
+    pub sha512: Option<[u8; 64]>,
     /// MD5, only because Artifactory shows it and old clients ask for it.
     pub md5: [u8; 16],
 }
@@ -88,6 +88,13 @@ impl Digests {
     /// Reads `from` to its end and returns the digests of what came.
     pub fn of(mut from: impl Read) -> io::Result<Self> {
         let mut digester = Digester::new(io::sink());
+        io::copy(&mut from, &mut digester)?;
+        Ok(digester.finish().1)
+    }
+
+    /// Those of a plain file, of which nobody asks for the longest.
+    pub fn of_plain(mut from: impl Read) -> io::Result<Self> {
+        let mut digester = Digester { sha512: None, ..Digester::new(io::sink()) };
         io::copy(&mut from, &mut digester)?;
         Ok(digester.finish().1)
     }
@@ -117,7 +124,7 @@ pub struct Digester<W> {
     size: u64,
     sha1: sha1::Sha1,
     sha256: sha2::Sha256,
-    sha512: sha2::Sha512,
+    sha512: Option<sha2::Sha512>,
     md5: md5::Md5,
 }
 
@@ -129,7 +136,7 @@ impl<W: Write> Digester<W> {
             size: 0,
             sha1: sha1::Sha1::new(),
             sha256: sha2::Sha256::new(),
-            sha512: sha2::Sha512::new(),
+            sha512: Some(sha2::Sha512::new()),
             md5: md5::Md5::new(),
         }
     }
@@ -140,7 +147,7 @@ impl<W: Write> Digester<W> {
             size: self.size,
             sha1: self.sha1.finalize().into(),
             sha256: self.sha256.finalize().into(),
-            sha512: self.sha512.finalize().into(),
+            sha512: self.sha512.map(|sha512| sha512.finalize().into()),
             md5: self.md5.finalize().into(),
         };
         (self.to, digests)
@@ -153,7 +160,9 @@ impl<W: Write> Write for Digester<W> {
         let data = data.get(..written).unwrap_or(data);
         self.sha1.update(data);
         self.sha256.update(data);
-        self.sha512.update(data);
+        if let Some(sha512) = &mut self.sha512 {
+            sha512.update(data);
+        }
         self.md5.update(data);
         self.size += u64::try_from(written).unwrap_or(u64::MAX);
         Ok(written)
@@ -194,7 +203,8 @@ mod tests {
         assert_eq!(digests.size, 3);
         assert_eq!(hex(&digests.sha1), "a9993e364706816aba3e25717850c26c9cd0d89d");
         assert_eq!(hex(&digests.sha256), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-        assert!(hex(&digests.sha512).starts_with("ddaf35a193617abacc417349ae204131"));
+        assert!(hex(&digests.sha512.unwrap()).starts_with("ddaf35a193617abacc417349ae204131"));
         assert_eq!(hex(&digests.md5), "900150983cd24fb0d6963f7d28e17f72");
+        assert_eq!(Digests::of_plain(&b"abc"[..]).unwrap(), Digests { sha512: None, ..digests });
     }
 }

@@ -1,17 +1,24 @@
 //! The plan of a job: every package and every request, known before the first byte goes out, and the digest by
 //! which a resumed job knows that it still follows the same one.
 
+mod file;
+mod properties;
+mod together;
+
+use std::borrow::Cow;
 use std::cmp::Ordering;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt::{self, Write as _};
+use std::sync::Arc;
 
 use sha1::Digest as _;
 
 use crate::package::{Coordinates, Noun, Target, hex};
 use crate::registry::url::RepoPath;
 use crate::stamp::Stamp;
-use crate::step::{Content, Rivals, Segment, Step, Way};
-use crate::template::{FileFacts, Template, TemplateError};
+use crate::step::{Rivals, Segment, Step, Way};
+use crate::template::TemplateError;
+pub use file::{FilePlan, Properties};
 
 /// Longest text of a plan in the log, in characters.
 const EXCERPT: usize = 20_000;
@@ -42,10 +49,86 @@ impl PackagePlan {
     }
 }
 
+/// What a package type plans: a package, or one of the files that are none, of which there may be very many.
+#[derive(Debug, Clone)]
+pub enum Planned {
+    /// A package.
+    Package(PackagePlan),
+    /// A file.
+    File(FilePlan),
+}
+
 /// All packages of a job, in the order in which they are published.
 #[derive(Debug, Clone, Default)]
 pub struct Plan {
-    packages: Vec<PackagePlan>,
+    packages: Vec<Planned>,
+    /// The key of the repository.
+    repository: Arc<str>,
+    /// What the action wants on every file; packages have it filled in.
+    properties: Arc<properties::Wanted>,
+}
+
+impl Planned {
+    /// How many files it has.
+    pub fn files(&self) -> usize {
+        match self {
+            Self::Package(package) => package.steps.len(),
+            Self::File(_) => 1,
+        }
+    }
+
+    /// Name and version.
+    pub fn of(&self) -> Cow<'_, Coordinates> {
+        match self {
+            Self::Package(package) => Cow::Borrowed(&package.of),
+            Self::File(file) => Cow::Owned(Coordinates::file(&file.path())),
+        }
+    }
+
+    /// The path of one of its files in the repository.
+    pub fn path(&self, at: usize) -> Option<RepoPath> {
+        match self {
+            Self::Package(package) => Some(package.steps.get(at)?.file.path.clone()),
+            Self::File(file) => Some(file.path()),
+        }
+    }
+
+    /// What is published.
+    pub fn noun(&self) -> Noun {
+        match self {
+            Self::Package(package) => package.of.noun(),
+            Self::File(_) => Noun::File,
+        }
+    }
+
+    /// The package, where it is one.
+    pub fn as_package(&self) -> Option<&PackagePlan> {
+        match self {
+            Self::Package(package) => Some(package),
+            Self::File(_) => None,
+        }
+    }
+
+    fn rivals(&self) -> Option<(&str, &Rivals)> {
+        match self {
+            Self::Package(package) => package.rivals(),
+            Self::File(_) => None,
+        }
+    }
+}
+
+/// A plan of packages as they are.
+#[cfg(test)]
+impl FromIterator<PackagePlan> for Plan {
+    fn from_iter<I: IntoIterator<Item = PackagePlan>>(packages: I) -> Self {
+        Self { packages: packages.into_iter().map(Planned::Package).collect(), ..Self::default() }
+    }
+}
+
+impl From<PackagePlan> for Planned {
+    fn from(package: PackagePlan) -> Self {
+        Self::Package(package)
+    }
 }
 
 /// Why packages do not make a plan.
@@ -86,16 +169,19 @@ impl Plan {
     /// Puts the packages of all artifacts together, with the properties that the action wants on each file. The same
     /// package with the same content counts once; files of one package that come with several artifacts, such as the
     /// wheels of several platforms, are published together.
-    pub fn new(packages: impl IntoIterator<Item = PackagePlan>, target: &Target) -> Result<Self, PlanError> {
-        let mut packages: Vec<PackagePlan> = packages.into_iter().collect();
-        join(&mut packages)?;
-        for package in &mut packages {
-            for step in &mut package.steps {
-                step.file.properties = properties(&package.of, step, target)?;
+    pub fn new(packages: impl IntoIterator<Item = impl Into<Planned>>, target: &Target) -> Result<Self, PlanError> {
+        let packages = packages.into_iter().map(Into::into).collect();
+        let (repository, properties) = (target.repository.as_str().into(), target.properties.as_slice().into());
+        let mut plan = Self { packages, repository, properties };
+        plan.join()?;
+        for planned in &mut plan.packages {
+            match planned {
+                Planned::Package(package) => properties::fill(package, &plan.properties)?,
+                // They can be filled in, then, whenever they are needed.
+                Planned::File(file) => properties::fill(&mut file.package(&plan.repository), &plan.properties)?,
             }
         }
-        one_path_each(&packages)?;
-        let mut plan = Self { packages };
+        plan.one_path_each()?;
         plan.lower_versions_first();
         Ok(plan)
     }
@@ -104,14 +190,13 @@ impl Plan {
     /// packages keep their places.
     fn lower_versions_first(&mut self) {
         let mut places: HashMap<String, Vec<usize>> = HashMap::new();
-        for (at, package) in self.packages.iter().enumerate() {
-            if let Some((listing, _)) = package.rivals() {
+        for (at, planned) in self.packages.iter().enumerate() {
+            if let Some((listing, _)) = planned.rivals() {
                 places.entry(listing.to_owned()).or_default().push(at);
             }
         }
         for places in places.into_values().filter(|places| places.len() > 1) {
-            let mut versions: Vec<PackagePlan> =
-                places.iter().filter_map(|at| self.packages.get(*at).cloned()).collect();
+            let mut versions: Vec<Planned> = places.iter().filter_map(|at| self.packages.get(*at).cloned()).collect();
             versions.sort_by(|one, other| match (one.rivals(), other.rivals()) {
                 (Some((_, Rivals { version: one, outranks })), Some((_, Rivals { version: other, .. }))) => {
                     outranks(one, other).cmp(&outranks(other, one))
@@ -130,18 +215,47 @@ impl Plan {
     #[cfg(test)]
     pub(crate) fn of(packages: impl IntoIterator<Item = Coordinates>) -> Self {
         let package = |of| PackagePlan { of, steps: Vec::new(), needs: Vec::new(), warnings: Vec::new() };
-        Self { packages: packages.into_iter().map(package).collect() }
+        packages.into_iter().map(package).collect()
     }
 
-    /// The packages, in order.
-    pub fn packages(&self) -> &[PackagePlan] {
+    /// How many packages there are.
+    pub fn len(&self) -> usize {
+        self.packages.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.packages.is_empty()
+    }
+
+    /// The packages, in order. Of files that are none each is put together when it is its turn: who keeps all of them
+    /// takes the memory that the plan saves.
+    pub fn packages(&self) -> impl ExactSizeIterator<Item = Cow<'_, PackagePlan>> + Clone {
+        self.packages.iter().map(|planned| self.package(planned))
+    }
+
+    /// The same as they are kept, to be put together by [`Plan::package`].
+    pub fn planned(&self) -> &[Planned] {
         &self.packages
+    }
+
+    /// One of the plan's packages.
+    pub fn package<'p>(&self, planned: &'p Planned) -> Cow<'p, PackagePlan> {
+        match planned {
+            Planned::Package(package) => Cow::Borrowed(package),
+            Planned::File(file) => {
+                let mut package = file.package(&self.repository);
+                // It could be done when the plan was made, and is no other now.
+                let _ = properties::fill(&mut package, &self.properties);
+                Cow::Owned(package)
+            }
+        }
     }
 
     /// The plan as text, as much of it as a line of the log has room for.
     pub fn excerpt(&self) -> String {
         let mut text = String::new();
-        for package in &self.packages {
+        for package in self.packages() {
             // Writing to a String cannot fail.
             let _ = write!(text, "{package}");
             if let Some((end, _)) = text.char_indices().nth(EXCERPT) {
@@ -158,27 +272,37 @@ impl Plan {
         let of = |package: &PackagePlan| {
             package.steps.iter().find_map(|step| Some(step.file.stamped.as_ref()?.metadata.clone()))
         };
-        self.packages.iter().filter_map(of).collect()
+        self.packages.iter().filter_map(Planned::as_package).filter_map(of).collect()
     }
 
     /// The plan with the names that the files of this build have.
     #[must_use]
     pub fn stamped(&self, stamp: &Stamp) -> Self {
-        let steps = |package: &PackagePlan| package.steps.iter().map(|step| step.of_build(stamp)).collect();
-        let packages = self.packages.iter().map(|package| PackagePlan { steps: steps(package), ..package.clone() });
-        Self { packages: packages.collect() }
+        let mut named = self.clone();
+        for planned in &mut named.packages {
+            if let Planned::Package(package) = planned {
+                package.steps = package.steps.iter().map(|step| step.of_build(stamp)).collect();
+            }
+        }
+        named
     }
 
     /// Whether a file gets properties after it is stored.
     pub fn is_annotated(&self) -> bool {
-        let mut steps = self.packages.iter().flat_map(|package| &package.steps);
-        steps.any(|step| step.way == Way::Api && !step.file.properties.is_empty())
+        let steps = |planned: &Planned| match planned {
+            Planned::Package(package) => {
+                package.steps.iter().any(|step| step.way == Way::Api && !step.file.properties.is_empty())
+            }
+            // They go along with it.
+            Planned::File(_) => false,
+        };
+        self.packages.iter().any(steps)
     }
 
     /// SHA-256 (hexadecimal) over everything that decides what will be published where.
     pub fn digest(&self) -> String {
         let mut digest = sha2::Sha256::new();
-        for package in &self.packages {
+        for package in self.packages() {
             digest.update(package.of.to_string());
             for step in &package.steps {
                 digest.update(format!("\n{step}"));
@@ -194,112 +318,9 @@ impl Plan {
     }
 }
 
-fn properties(of: &Coordinates, step: &Step, target: &Target) -> Result<Vec<(String, Vec<String>)>, PlanError> {
-    let path = step.file.path.as_str();
-    let last = path.rsplit_once('/').map_or(path, |(_, last)| last);
-    // Of what we packed ourselves there is no file in the artifact.
-    let dir = match step.body.file() {
-        Some(Content::Entry(entry)) => Some(entry.path().rsplit_once('/').map_or("", |(dir, _)| dir)),
-        _ => None,
-    };
-    let version = Some(of.version.as_str()).filter(|_| of.noun() == Noun::Package);
-    let facts = FileFacts { name: Some(&of.name), version, file: last, dir };
-    let fill = |(key, values): &(String, Vec<Template>)| {
-        let values = values.iter().map(|value| value.for_file(&facts)).collect::<Result<_, _>>();
-        values.map(|values| (key.clone(), values)).map_err(|source| PlanError::Property { source })
-    };
-    let wanted = target.properties.iter().map(fill).collect::<Result<Vec<_>, _>>()?;
-    // What a file has of its own comes before what the action wants on every one.
-    let mut properties = step.file.properties.clone();
-    for (key, values) in wanted {
-        if properties.iter().all(|(other, _)| *other != key) {
-            properties.push((key, values));
-        }
-    }
-    Ok(properties)
-}
-
-/// Makes one of the packages with the same coordinates: a file that is in several of them counts once, and must be the
-/// same. Sorted, not hashed: there may be a hundred thousand, and few are there twice.
-fn join(packages: &mut Vec<PackagePlan>) -> Result<(), PlanError> {
-    let mut into: Vec<Option<usize>> = vec![None; packages.len()];
-    let mut wrong: Option<(usize, usize)> = None;
-    let mut sorted: Vec<usize> = (0..packages.len()).collect();
-    let of = |at: &usize| packages.get(*at).map(|package| &package.of);
-    sorted.sort_by(|one, other| of(one).cmp(&of(other)));
-    for same in sorted.chunk_by(|one, other| of(one) == of(other)).filter(|same| same.len() > 1) {
-        let Some((first, others)) = same.split_first() else { continue };
-        let files = |at: &usize| packages.get(*at).into_iter().flat_map(files);
-        let mut there: HashMap<&str, [u8; 32]> = files(first).collect();
-        for at in others {
-            // Every file is noted, whatever the one before it was.
-            let differing = files(at).filter(|(path, digest)| there.entry(path).or_insert(*digest) != digest).count();
-            if differing > 0 {
-                wrong = wrong.filter(|(_, before)| before < at).or(Some((*first, *at)));
-            }
-            if let Some(into) = into.get_mut(*at) {
-                *into = Some(*first);
-            }
-        }
-    }
-    if let Some((Some(one), Some(other))) = wrong.map(|(one, other)| (packages.get(one), packages.get(other))) {
-        return Err(twice(one, other));
-    }
-    for (at, first) in into.iter().enumerate().filter_map(|(at, first)| Some((at, (*first)?))) {
-        let Some(package) = packages.get_mut(at) else { continue };
-        let (steps, warnings) = (std::mem::take(&mut package.steps), std::mem::take(&mut package.warnings));
-        let Some(first) = packages.get_mut(first) else { continue };
-        let there: HashSet<RepoPath> = first.steps.iter().map(|step| step.file.path.clone()).collect();
-        let before = first.steps.len();
-        first.steps.extend(steps.into_iter().filter(|step| !there.contains(&step.file.path)));
-        if first.steps.len() > before {
-            first.steps.sort_by_key(|step| step.file.order);
-            first.warnings.extend(warnings);
-        }
-    }
-    let mut into = into.into_iter();
-    packages.retain(|_| into.next().flatten().is_none());
-    Ok(())
-}
-
-/// Refuses two packages with a file at the same path.
-fn one_path_each(packages: &[PackagePlan]) -> Result<(), PlanError> {
-    let paths = |package: &PackagePlan| package.steps.len();
-    let mut sorted: Vec<(&RepoPath, usize, &Coordinates)> = Vec::with_capacity(packages.iter().map(paths).sum());
-    for (at, package) in packages.iter().enumerate() {
-        sorted.extend(package.steps.iter().map(|step| (&step.file.path, at, &package.of)));
-    }
-    sorted.sort_unstable_by_key(|(path, at, _)| (*path, *at));
-    let pairs = sorted.iter().zip(sorted.iter().skip(1));
-    let same = pairs.filter(|((one, ..), (other, ..))| one == other);
-    match same.min_by_key(|(_, (_, at, _))| *at) {
-        None => Ok(()),
-        Some(((path, _, one), (_, _, other))) => {
-            Err(PlanError::SamePath { one: (*one).clone(), other: (*other).clone(), path: (*path).clone() })
-        }
-    }
-}
-
-/// Why the same coordinates are not taken twice.
-fn twice(one: &PackagePlan, other: &PackagePlan) -> PlanError {
-    let (of, Some(step)) = (&other.of, other.steps.first()) else { return PlanError::Twice(other.of.clone()) };
-    let source = |package: &PackagePlan| match package.steps.first().and_then(|step| step.body.file()) {
-        Some(Content::Entry(entry)) => format!("{entry:?}"),
-        _ => package.of.to_string(),
-    };
-    match of.noun() {
-        Noun::Package => PlanError::Twice(of.clone()),
-        Noun::File => PlanError::SamePlace { one: source(one), other: source(other), path: step.file.path.clone() },
-    }
-}
-
-fn files(package: &PackagePlan) -> impl Iterator<Item = (&str, [u8; 32])> {
-    package.steps.iter().map(|step| (step.file.path.as_str(), step.file.digests.sha256))
-}
-
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.packages.iter().try_for_each(|package| write!(f, "{package}"))
+        self.packages().try_for_each(|package| write!(f, "{package}"))
     }
 }
 
@@ -324,6 +345,7 @@ mod tests {
     use crate::package::Digests;
     use crate::registry::url::{Base, RepoKey};
     use crate::step::{Body, Method, PlannedFile};
+    use crate::template::Template;
 
     fn package(name: &str, path: &str, content: &str) -> PackagePlan {
         PackagePlan {

@@ -1,7 +1,8 @@
 //! Sending what is missing: several packages at once, each after those that it needs and after lower versions of itself;
 //! what is done is noted in the plan's order. After a failure nothing is begun, and what is under way comes to its end.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -13,10 +14,10 @@ use crate::deadline::Deadline;
 use crate::failure::{Failure, Progress};
 use crate::hold::{Hold, Standing};
 use crate::lanes::{Lanes, MOST, Traffic};
-use crate::package::{Digests, Noun};
-use crate::plan::{PackagePlan, Plan};
+use crate::package::Noun;
+use crate::plan::{PackagePlan, Plan, Planned};
 use crate::registry::{Found, Registry, Sent};
-use crate::report::{FileState, PublishedFile, PublishedPackage};
+use crate::report::{FileState, PublishedFile};
 use crate::step::{Step, Way};
 use crate::stop::Stop;
 use crate::tags;
@@ -46,7 +47,7 @@ pub struct Publishing<'a> {
 
 /// A package, and what was found of it.
 struct Todo<'a> {
-    package: &'a PackagePlan,
+    package: Cow<'a, PackagePlan>,
     /// The number of its first step in the plan.
     first: usize,
     /// For each step: what is in its place, and whose it is.
@@ -74,9 +75,18 @@ struct Shared {
     ended: Vec<Option<Box<SetOnce<()>>>>,
 }
 
+/// What was done.
+#[derive(Debug, Default)]
+pub struct Done {
+    /// For each of the plan's steps, in its order.
+    pub files: Vec<PublishedFile>,
+    /// What is to be said of packages, by their numbers in the plan.
+    pub remarks: BTreeMap<usize, String>,
+}
+
 /// How a package ended.
 enum Ended {
-    Published(PublishedPackage),
+    Published(Vec<PublishedFile>, Option<String>),
     /// It was not begun, because another had failed.
     Left,
     Stopped(Stop, Came),
@@ -98,67 +108,66 @@ impl<'p> Todos<'p> {
     fn next(
         &mut self,
         at: usize,
-        package: &'p PackagePlan,
+        planned: &'p Planned,
+        plan: &'p Plan,
         found: &mut impl Iterator<Item = Found>,
         hold: &Hold<'_>,
         went_on_with: Option<usize>,
     ) -> Todo<'p> {
         let first = self.steps;
-        self.steps += package.steps.len();
+        self.steps += planned.files();
         let whose = |at| if hold.is_own(at, went_on_with) { Whose::MayBeOurs } else { Whose::Anothers };
-        let found = found.by_ref().take(package.steps.len());
+        let found = found.by_ref().take(planned.files());
         let steps = found.enumerate().map(|(at, found)| (found, whose(first + at))).collect();
         let mut after = Vec::new();
         // Nothing needs a file, and there are no two at one place.
-        if package.of.noun() == Noun::Package {
+        if let Planned::Package(package) = planned
+            && package.of.noun() == Noun::Package
+        {
             let before = package.needs.iter().chain([&package.of.name]);
             after = before.filter_map(|name| self.by_name.get(name.as_str())).flatten().copied().collect();
             self.by_name.entry(&package.of.name).or_default().push(at);
         }
-        Todo { package, first, steps, after }
+        Todo { package: plan.package(planned), first, steps, after }
     }
 }
 
 impl Publishing<'_> {
     /// Sends all that is missing. `found` has an entry for each of the plan's steps.
-    pub async fn all(
-        &self,
-        found: Vec<Found>,
-        hold: &mut Hold<'_>,
-        progress: &mut Progress,
-    ) -> Result<Vec<PublishedPackage>, Stop> {
+    pub async fn all(&self, found: Vec<Found>, hold: &mut Hold<'_>, progress: &mut Progress) -> Result<Done, Stop> {
         let shared = Shared {
             lanes: Lanes::default(),
             stopped: AtomicBool::new(false),
             reached: hold.reached(),
-            ended: self.plan.packages().iter().map(Self::end).collect(),
+            ended: self.plan.planned().iter().map(Self::end).collect(),
         };
         let shared = &shared;
         let mut todos = Todos::default();
         let mut found = found.into_iter();
-        let mut waiting = self.plan.packages().iter().enumerate();
+        let mut waiting = self.plan.planned().iter().enumerate();
         // There may be a hundred thousand packages: only those are prepared that may be under way.
         let mut sending = FuturesOrdered::new();
         let mut done = 0;
-        let mut packages = Vec::with_capacity(self.plan.packages().len());
+        let mut all = Done { files: Vec::with_capacity(found.len()), ..Done::default() };
         let mut failed = None;
         // They end in the plan's order.
-        for (at, package) in self.plan.packages().iter().enumerate() {
-            for (at, package) in waiting.by_ref().take(MOST - sending.len()) {
-                let todo = todos.next(at, package, &mut found, hold, self.went_on_with);
+        for (at, planned) in self.plan.planned().iter().enumerate() {
+            for (at, planned) in waiting.by_ref().take(MOST - sending.len()) {
+                let todo = todos.next(at, planned, self.plan, &mut found, hold, self.went_on_with);
                 sending.push_back(Box::pin(self.package(at, todo, shared)));
             }
             let Some(ended) = sending.next().await else { break };
-            done += package.steps.len();
+            done += planned.files();
             match ended {
-                Ended::Published(published) => {
+                Ended::Published(files, remark) => {
                     if self.action.mode == Mode::Publish {
                         progress.is_published(at);
                     }
                     if failed.is_none() && hold.advance(done).await == Standing::Lost {
                         return Err(Stop::Lost);
                     }
-                    packages.push(published);
+                    all.files.extend(files);
+                    all.remarks.extend(remark.map(|remark| (at, remark)));
                 }
                 Ended::Left => {}
                 Ended::Stopped(stop, came) => {
@@ -171,12 +180,12 @@ impl Publishing<'_> {
                 }
             }
         }
-        failed.map_or(Ok(packages), Err)
+        failed.map_or(Ok(all), Err)
     }
 
     /// What tells that a package has ended; nobody waits for a file.
-    fn end(package: &PackagePlan) -> Option<Box<SetOnce<()>>> {
-        (package.of.noun() == Noun::Package).then(Box::default)
+    fn end(planned: &Planned) -> Option<Box<SetOnce<()>>> {
+        (planned.noun() == Noun::Package).then(Box::default)
     }
 
     async fn package(&self, at: usize, todo: Todo<'_>, shared: &Shared) -> Ended {
@@ -202,22 +211,28 @@ impl Publishing<'_> {
         let before = self.registry.stats().retries;
         let mut came = Came::Nowhere;
         let sent = Box::pin(self.send(todo, shared, &mut came)).await;
-        let ended = sent.map_or_else(|stop| Ended::Stopped(stop, came), Ended::Published);
+        let ended =
+            sent.map_or_else(|stop| Ended::Stopped(stop, came), |(files, remark)| Ended::Published(files, remark));
         lane.leave(if self.registry.stats().retries > before { Traffic::Heavy } else { Traffic::Smooth });
         ended
     }
 
-    /// Sends a package, file by file, and sees to its tags.
-    async fn send(&self, todo: Todo<'_>, shared: &Shared, came: &mut Came) -> Result<PublishedPackage, Stop> {
+    /// Sends a package, file by file, and sees to its tags. What is to be said of it comes with the files.
+    async fn send(
+        &self,
+        todo: Todo<'_>,
+        shared: &Shared,
+        came: &mut Came,
+    ) -> Result<(Vec<PublishedFile>, Option<String>), Stop> {
         let Todo { package, first, steps, .. } = todo;
+        let package = &*package;
         let mut files = Vec::with_capacity(package.steps.len());
         for (at, (step, (found, whose))) in package.steps.iter().zip(steps).enumerate() {
             shared.reached.fetch_max(first + at + 1, Ordering::Relaxed);
             if !found.is_there() && self.action.mode == Mode::Publish {
                 *came = Came::Sent;
             }
-            let (state, digests) = self.step(package, step, first + at, found, whose).await?;
-            files.push(PublishedFile { path: step.file.path.clone(), digests, state });
+            files.push(self.step(package, step, first + at, found, whose).await?);
         }
         let remark = match self.action.mode {
             Mode::Publish => {
@@ -227,7 +242,7 @@ impl Publishing<'_> {
             }
             Mode::DryRun => None,
         };
-        Ok(PublishedPackage { of: package.of.clone(), files, remark })
+        Ok((files, remark))
     }
 
     /// Sees to it that a file is there.
@@ -238,48 +253,41 @@ impl Publishing<'_> {
         at: usize,
         found: Found,
         whose: Whose,
-    ) -> Result<(FileState, Arc<Digests>), Stop> {
-        let ours = || Arc::clone(&step.file.digests);
+    ) -> Result<PublishedFile, Stop> {
         Ok(match (found, self.action.mode) {
             (Found::Same, Mode::Publish) if whose == Whose::MayBeOurs => {
                 // The job may have been interrupted before the file had its properties.
                 if self.went_on_with.is_some_and(|done| at >= done) {
                     self.annotate(package, step).await?;
                 }
-                (FileState::Stored, ours())
+                PublishedFile::ours(FileState::Stored)
             }
-            (Found::Same, _) => (FileState::Skipped, ours()),
+            (Found::Same, _) => PublishedFile::ours(FileState::Skipped),
             (Found::Alike(theirs), _) => {
                 tracing::info!(
                     package = %package.of,
                     "it is there already: its archive has other bytes, and the same files in it"
                 );
-                (FileState::Repacked, Arc::from(theirs))
+                PublishedFile::repacked(theirs)
             }
-            (_, Mode::DryRun) => (FileState::Planned, ours()),
+            (_, Mode::DryRun) => PublishedFile::ours(FileState::Planned),
             _ => self.deploy(package, step, whose).await?,
         })
     }
 
-    async fn deploy(
-        &self,
-        package: &PackagePlan,
-        step: &Step,
-        whose: Whose,
-    ) -> Result<(FileState, Arc<Digests>), Stop> {
-        let ours = Arc::clone(&step.file.digests);
+    async fn deploy(&self, package: &PackagePlan, step: &Step, whose: Whose) -> Result<PublishedFile, Stop> {
         let sent = self.registry.send(&self.action.target.repository, step, self.deadline).await;
         match (sent.map_err(|error| Stop::registry(error, Some(package)))?, whose) {
             // Somebody was faster between the look and the write.
             (Sent::AlreadySame | Sent::AlreadyAlike(_), Whose::Anothers) if self.action.existing == Existing::Fail => {
-                Err(Failure::Exists(vec![package.of.clone()]).into())
+                Err(Failure::Exists(vec![package.of.clone()].into()).into())
             }
             // What was there before is left as it is.
-            (Sent::AlreadySame, Whose::Anothers) => Ok((FileState::Skipped, ours)),
-            (Sent::AlreadyAlike(theirs), _) => Ok((FileState::Repacked, Arc::from(theirs))),
+            (Sent::AlreadySame, Whose::Anothers) => Ok(PublishedFile::ours(FileState::Skipped)),
+            (Sent::AlreadyAlike(theirs), _) => Ok(PublishedFile::repacked(theirs)),
             (Sent::Stored, _) | (Sent::AlreadySame, Whose::MayBeOurs) => {
                 self.annotate(package, step).await?;
-                Ok((FileState::Stored, ours))
+                Ok(PublishedFile::ours(FileState::Stored))
             }
         }
     }

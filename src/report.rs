@@ -3,6 +3,8 @@
 
 mod told;
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::io::{BufWriter, Cursor, IntoInnerError};
 use std::sync::Arc;
 
@@ -12,7 +14,9 @@ use zip::CompressionMethod;
 use zip::write::SimpleFileOptions;
 
 use crate::package::{Coordinates, Digests, Noun, hex};
+use crate::plan::{Plan, Planned};
 use crate::registry::url::{Base, RepoKey, RepoPath};
+use crate::step::Step;
 
 /// Longest summary, in characters (API model).
 const SUMMARY: usize = 2048;
@@ -24,6 +28,8 @@ const MESSAGE: usize = 5000;
 const IDENTIFIER: usize = 1500;
 /// Longest change identifier.
 const CHANGE: usize = 100;
+/// What a file adds to the report, deflated, besides its path: above all its digests, which do not shrink.
+const OF_A_FILE: usize = 160;
 /// Most bytes of all output variables together.
 const VARIABLES: usize = 122_880;
 
@@ -42,26 +48,30 @@ pub enum FileState {
     Planned,
 }
 
-/// A file that is in the repository now.
+/// A planned file that is in the repository now.
 #[derive(Debug, Clone)]
 pub struct PublishedFile {
-    /// Its path in the repository.
-    pub path: RepoPath,
-    /// Its digests.
-    pub digests: Arc<Digests>,
     /// How it came there.
     pub state: FileState,
+    /// Its digests, where they are not those of the plan.
+    theirs: Option<Box<Digests>>,
 }
 
-/// A package whose files are all in the repository.
-#[derive(Debug, Clone)]
-pub struct PublishedPackage {
-    /// Name and version.
-    pub of: Coordinates,
-    /// Its files.
-    pub files: Vec<PublishedFile>,
-    /// What else a person should know, e.g. of its dist-tag.
-    pub remark: Option<String>,
+impl PublishedFile {
+    /// The file as it was planned.
+    pub fn ours(state: FileState) -> Self {
+        Self { state, theirs: None }
+    }
+
+    /// An archive of the same files with these digests, which was there already.
+    pub fn repacked(theirs: Box<Digests>) -> Self {
+        Self { state: FileState::Repacked, theirs: Some(theirs) }
+    }
+
+    /// The digests that it has there; `step` is the one by which it was planned.
+    fn digests<'f>(&'f self, step: &'f Step) -> &'f Digests {
+        self.theirs.as_deref().unwrap_or(&step.file.digests)
+    }
 }
 
 /// Everything that a job published, and where.
@@ -71,8 +81,12 @@ pub struct Published {
     pub base: Base,
     /// The repository.
     pub repository: RepoKey,
-    /// The packages, in the order of the plan.
-    pub packages: Vec<PublishedPackage>,
+    /// What was planned, all of which is in the repository now.
+    pub plan: Arc<Plan>,
+    /// Each file, in the order of the plan's steps.
+    pub files: Vec<PublishedFile>,
+    /// What else a person should know of a package, e.g. of its dist-tag, by its number in the plan.
+    pub remarks: BTreeMap<usize, String>,
 }
 
 /// A success, ready to be sent.
@@ -103,41 +117,48 @@ pub struct FailureReport {
 }
 
 impl Published {
-    fn files(&self) -> impl Iterator<Item = &PublishedFile> {
-        self.packages.iter().flat_map(|package| &package.files)
+    /// The packages as they were planned, each with what became of its files.
+    fn packages(&self) -> impl Iterator<Item = (&Planned, &[PublishedFile])> + Clone {
+        let mut files = self.files.as_slice();
+        self.plan.planned().iter().map(move |planned| {
+            let (own, others) = files.split_at_checked(planned.files()).unwrap_or((files, &[]));
+            files = others;
+            (planned, own)
+        })
     }
 
     /// The packages that are in the repository now: all but those that a dry run would publish.
-    pub fn in_repository(&self) -> impl Iterator<Item = &Coordinates> {
-        let missing = |package: &&PublishedPackage| package.files.iter().any(|file| file.state == FileState::Planned);
-        self.packages.iter().filter(move |package| !missing(package)).map(|package| &package.of)
+    pub fn in_repository(&self) -> impl Iterator<Item = Cow<'_, Coordinates>> + Clone {
+        let missing = |files: &[PublishedFile]| files.iter().any(|file| file.state == FileState::Planned);
+        self.packages().filter(move |(_, files)| !missing(files)).map(|(planned, _)| planned.of())
     }
 
     fn count(&self, states: &[FileState]) -> usize {
-        let all = |package: &&PublishedPackage| package.files.iter().all(|file| states.contains(&file.state));
-        self.packages.iter().filter(all).count()
+        let all = |(_, files): &(&Planned, &[PublishedFile])| files.iter().all(|file| states.contains(&file.state));
+        self.packages().filter(all).count()
     }
 
-    fn url(&self, file: &PublishedFile) -> String {
-        self.base.join(&format!("{}/{}", self.repository, file.path.encoded()))
+    fn url(&self, path: &RepoPath) -> String {
+        self.base.join(&format!("{}/{}", self.repository, path.encoded()))
     }
 
     /// The report of this success.
     pub fn report(&self, external_execution_id: &str) -> SuccessReport {
-        let first = self.packages.first();
-        let file = self.files().next();
-        let sha256 = file.map(|file| hex(&file.digests.sha256)).unwrap_or_default();
+        let first = self.plan.packages().next();
+        let step = first.as_ref().and_then(|package| package.steps.first());
+        let file = step.zip(self.files.first());
+        let sha256 = file.map(|(step, file)| hex(&file.digests(step).sha256)).unwrap_or_default();
         // A file has no version; what changes with it is its content.
-        let (version, revision) = match first.map(|package| (package.of.noun(), &package.of.version)) {
+        let (version, revision) = match first.as_ref().map(|package| (package.of.noun(), &package.of.version)) {
             Some((Noun::Package, version)) => (version.clone(), version.clone()),
             Some((Noun::File, _)) | None => ("-".to_owned(), sha256.clone()),
         };
         let skipped = self.count(&[FileState::Skipped, FileState::Repacked]);
         let mut variables = vec![
-            ("PackageName", first.map(|package| package.of.name.clone()).unwrap_or_default()),
+            ("PackageName", first.as_ref().map(|package| package.of.name.clone()).unwrap_or_default()),
             ("PackageVersion", version),
-            ("PackageCount", self.packages.len().to_string()),
-            ("ArtifactUrl", file.map(|file| self.url(file)).unwrap_or_default()),
+            ("PackageCount", self.plan.len().to_string()),
+            ("ArtifactUrl", step.map(|step| self.url(&step.file.path)).unwrap_or_default()),
             ("Sha256", sha256.clone()),
             ("SkippedCount", skipped.to_string()),
         ];
@@ -157,19 +178,20 @@ impl Published {
 
     fn summary(&self, skipped: usize) -> String {
         let planned = self.count(&[FileState::Planned]);
-        let name = |package: &PublishedPackage| {
-            let state = match package.files.first().map(|file| file.state) {
+        let name = |(at, (planned, files)): (usize, (&Planned, &[PublishedFile]))| {
+            let state = match files.first().map(|file| file.state) {
                 Some(FileState::Skipped) => Some("already there"),
                 Some(FileState::Repacked) => Some("already there, its files packed otherwise"),
                 _ => None,
             };
-            let told: Vec<&str> = state.into_iter().chain(package.remark.as_deref()).collect();
-            if told.is_empty() { package.of.to_string() } else { format!("{} ({})", package.of, told.join("; ")) }
+            let told: Vec<&str> = state.into_iter().chain(self.remarks.get(&at).map(String::as_str)).collect();
+            let of = planned.of();
+            if told.is_empty() { of.to_string() } else { format!("{of} ({})", told.join("; ")) }
         };
-        let names = bounded(self.packages.iter().map(name), NAMES);
+        let names = bounded(self.plan.len(), self.packages().enumerate().map(name), NAMES);
         let place = format!("{} at {}", self.repository, self.base);
-        let noun = self.packages.first().map_or(Noun::Package, |package| package.of.noun()).one();
-        match self.packages.len() {
+        let noun = self.plan.planned().first().map_or(Noun::Package, Planned::noun).one();
+        match self.plan.len() {
             _ if planned > 0 => format!("Dry run, nothing was sent. Would publish to {place}: {names}"),
             1 if skipped == 1 => format!("{names}: the same content is in {place}"),
             1 => format!("Published {names} to {place}"),
@@ -182,7 +204,10 @@ impl Published {
 
     /// The zip with `publish-report.json` that an output artifact holds.
     pub fn zip(&self) -> Result<Vec<u8>, std::io::Error> {
-        let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        // What is never written of it takes no memory, and nothing is copied while it grows.
+        let paths = self.packages().flat_map(|(planned, files)| (0..files.len()).filter_map(|at| planned.path(at)));
+        let most = paths.map(|path| OF_A_FILE + path.as_str().len()).sum();
+        let mut zip = zip::ZipWriter::new(Cursor::new(Vec::with_capacity(most)));
         // A fixed time: the same job gives the same bytes.
         let options = SimpleFileOptions::default()
             .compression_method(CompressionMethod::Deflated)
@@ -277,8 +302,7 @@ fn text(text: &str, most: usize) -> String {
 }
 
 /// As many of the names as there is room for, and how many there are more.
-fn bounded(names: impl ExactSizeIterator<Item = String>, most: usize) -> String {
-    let all = names.len();
+fn bounded(all: usize, names: impl Iterator<Item = String>, most: usize) -> String {
     let mut list = String::new();
     for (at, name) in names.enumerate() {
         if at > 0 && list.len() + name.len() > most {
@@ -308,31 +332,35 @@ fn cut(text: &str, most: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::archive::source::Memory;
+    use crate::plan::PackagePlan;
+    use crate::step::{Content, PlannedFile};
 
     fn published(states: &[FileState]) -> Published {
-        let package = |(at, state): (usize, &FileState)| PublishedPackage {
-            of: Coordinates { name: format!("left-{at}"), version: "1.0.0".to_owned() },
-            files: vec![PublishedFile {
-                path: RepoPath::parse(&format!("left-{at}/-/left-{at}-1.0.0.tgz")).unwrap(),
-                digests: Arc::new(Digests::of(&b"abc"[..]).unwrap()),
-                state: *state,
-            }],
-            remark: None,
-        };
-        Published {
-            base: Base::parse("https://acme.jfrog.io", false).unwrap(),
-            repository: RepoKey::parse("npm-local").unwrap(),
-            packages: states.iter().enumerate().map(package).collect(),
-        }
+        of(states, |at, _| Coordinates { name: format!("left-{at}"), version: "1.0.0".to_owned() })
     }
 
     /// As many files that are no packages.
     fn files(states: &[FileState]) -> Published {
-        let mut published = published(states);
-        for package in &mut published.packages {
-            package.of = Coordinates::file(&package.files[0].path);
+        of(states, |_, path| Coordinates::file(path))
+    }
+
+    fn of(states: &[FileState], called: impl Fn(usize, &RepoPath) -> Coordinates) -> Published {
+        let repository = RepoKey::parse("npm-local").unwrap();
+        let content = Content::Spooled(Arc::new(Memory(b"abc".as_slice().into())));
+        let package = |at| {
+            let path = RepoPath::parse(&format!("left-{at}/-/left-{at}-1.0.0.tgz")).unwrap();
+            let (of, digests) = (called(at, &path), Digests::of(&b"abc"[..]).unwrap());
+            let step = Step::plain(&repository.as_str().into(), PlannedFile::new(path, digests), content.clone());
+            PackagePlan { of, steps: vec![step], needs: Vec::new(), warnings: Vec::new() }
+        };
+        Published {
+            base: Base::parse("https://acme.jfrog.io", false).unwrap(),
+            plan: Arc::new((0..states.len()).map(package).collect()),
+            repository,
+            files: states.iter().map(|state| PublishedFile::ours(*state)).collect(),
+            remarks: BTreeMap::new(),
         }
-        published
     }
 
     #[test]

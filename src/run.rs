@@ -1,11 +1,11 @@
 //! One job, from its configuration to the last byte: secret, artifacts, plan, checks, sending. Whatever can be refused
 //! is refused before the first byte goes out.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
 use bytes::Bytes;
-use futures_util::stream::{FuturesOrdered, StreamExt as _};
 
 use crate::access;
 use crate::action::{ActionConfig, Existing, Mode};
@@ -22,19 +22,18 @@ use crate::hold::{Hold, Standing};
 use crate::input;
 use crate::job::Job;
 use crate::log::chain;
+use crate::look::look;
 use crate::package::Target;
-use crate::plan::Plan;
-use crate::publish::Publishing;
+use crate::plan::{PackagePlan, Plan, Planned};
+use crate::publish::{Done, Publishing};
 use crate::registry::url::RepoKey;
 use crate::registry::{Found, Http, Registry};
 use crate::report::{FailureReport, Published};
 use crate::settings::Settings;
 use crate::snapshots;
+use crate::step::Step;
 use crate::stop::Stop;
 use crate::turns::{Paths, Turns};
-
-/// How many existing versions are asked for at once.
-const LOOKS_AT_ONCE: usize = 8;
 
 /// What every job needs of the process.
 #[derive(Debug)]
@@ -194,7 +193,7 @@ impl Run<'_> {
     async fn send(
         &mut self,
         action: &ActionConfig,
-        plan: &Plan,
+        plan: &Arc<Plan>,
         effort: Effort,
         connection: &mut Registry,
         credential: Credential,
@@ -218,7 +217,7 @@ impl Run<'_> {
     async fn send_once(
         &mut self,
         action: &ActionConfig,
-        plan: &Plan,
+        plan: &Arc<Plan>,
         effort: Effort,
         registry: &Registry,
         hold: &mut Hold<'_>,
@@ -228,7 +227,7 @@ impl Run<'_> {
         check::versions(action, plan, &facts)?;
         check::repository(action, facts)?;
         let digest = plan.digest();
-        let named = snapshots::named(action, plan, &digest, registry, hold, self.deadline).await?;
+        let named = snapshots::named(action, plan, &digest, registry, hold, self.deadline).await?.map(Arc::new);
         let plan = named.as_ref().unwrap_or(plan);
         let found = look(action, plan, registry).await?;
         let went_on_with = hold.went_on_with(&digest);
@@ -269,8 +268,9 @@ impl Run<'_> {
             self.progress.found(plan, &found);
         }
         let publishing = Publishing { action, plan, registry, deadline: self.deadline, went_on_with };
-        let packages = publishing.all(found, hold, &mut self.progress).await?;
-        Ok(Published { base: action.target.base.clone(), repository: repository.clone(), packages })
+        let Done { files, remarks } = publishing.all(found, hold, &mut self.progress).await?;
+        let (base, repository) = (action.target.base.clone(), repository.clone());
+        Ok(Published { base, repository, plan: Arc::clone(plan), files, remarks })
     }
 
     async fn write_outputs(&mut self, published: &Published) -> Result<(), Failure> {
@@ -288,33 +288,12 @@ async fn in_time<T>(deadline: Deadline, work: impl Future<Output = T>) -> Result
     tokio::time::timeout_at(deadline.work_ends(), work).await.map_err(|_| Stop::Unfinished)
 }
 
-/// What is in the repository for each step of the plan.
-pub(crate) async fn look(action: &ActionConfig, plan: &Plan, registry: &Registry) -> Result<Vec<Found>, Stop> {
-    let steps = plan.packages().iter().flat_map(|package| package.steps.iter().map(move |step| (package, step)));
-    // Collected, because a future that holds the closure is not `Send` in the compiler's eyes.
-    let mut steps = steps.collect::<Vec<_>>().into_iter();
-    let mut looks = FuturesOrdered::new();
-    let mut found = Vec::with_capacity(steps.len());
-    loop {
-        for (package, step) in steps.by_ref().take(LOOKS_AT_ONCE - looks.len()) {
-            looks.push_back(Box::pin(async move {
-                let found = registry.look(&action.target.repository, step).await;
-                found.map_err(|error| Stop::registry(error, Some(package)))
-            }));
-        }
-        match looks.next().await {
-            Some(one) => found.push(one?),
-            None => return Ok(found),
-        }
-    }
-}
-
 /// What may not be seen is refused with what the server says to it.
 async fn in_the_servers_words(failure: Failure, plan: &Plan, repository: &RepoKey, registry: &Registry) -> Failure {
     let Failure::Unseen { repository: place, paths, source: None } = failure else { return failure };
-    let mut steps = plan.packages().iter().flat_map(|package| &package.steps);
-    let source = match steps.find(|step| paths.first() == Some(&step.file.path)) {
-        Some(step) => registry.refusal(repository, step).await,
+    let steps = plan.packages().flat_map(|package| package.into_owned().steps);
+    let source = match { steps }.find(|step| paths.first().first() == Some(&step.file.path)) {
+        Some(step) => registry.refusal(repository, &step).await,
         None => None,
     };
     Failure::Unseen { repository: place, paths, source }
@@ -324,19 +303,22 @@ async fn in_the_servers_words(failure: Failure, plan: &Plan, repository: &RepoKe
 /// may appear between the look and the write, or an older version would become the latest.
 fn paths(action: &ActionConfig, plan: &Plan) -> Paths {
     let Target { base, repository, .. } = &action.target;
-    let steps = || plan.packages().iter().flat_map(|package| &package.steps);
-    let files = steps().map(|step| format!("{base}/{repository}/{}", step.file.path));
-    let listings = steps().filter_map(|step| step.listing.as_ref().filter(|listing| listing.rivals().is_some()));
-    files.chain(listings.map(|listing| format!("{base}/{}", listing.path))).collect()
+    let of_step = |step: &Step| {
+        let listing = step.listing.as_ref().filter(|listing| listing.rivals().is_some());
+        let listing = listing.map(|listing| format!("{base}/{}", listing.path));
+        [format!("{base}/{repository}/{}", step.file.path)].into_iter().chain(listing)
+    };
+    let of_package = |package: Cow<'_, PackagePlan>| package.steps.iter().flat_map(of_step).collect::<Vec<_>>();
+    plan.packages().flat_map(of_package).collect()
 }
 
 fn log(plan: &Plan) {
-    for package in plan.packages() {
+    for package in plan.packages().filter(|package| !package.warnings.is_empty()) {
         for warning in &package.warnings {
             tracing::warn!(package = %package.of, "{warning}");
         }
     }
-    let files = plan.packages().iter().map(|package| package.steps.len()).sum::<usize>();
-    tracing::info!(packages = plan.packages().len(), files, "planned");
+    let files = plan.planned().iter().map(Planned::files).sum::<usize>();
+    tracing::info!(packages = plan.len(), files, "planned");
     tracing::debug!(plan = plan.excerpt(), "the plan");
 }

@@ -6,10 +6,10 @@ use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use crate::action::{ActionConfig, Existing};
 use crate::deadline::Deadline;
 use crate::hold::Hold;
+use crate::look::look;
 use crate::plan::Plan;
 use crate::registry::url::RepoPath;
 use crate::registry::{Found, Registry};
-use crate::run::look;
 use crate::stamp::Stamp;
 use crate::stop::Stop;
 

@@ -27,7 +27,7 @@ mod table;
 
 use std::path::{Path, PathBuf};
 
-const USAGE: &str = "usage: bench FUNCTION HELLO-WORLD PYTHON [jobs|memory|many|start]";
+const USAGE: &str = "usage: bench FUNCTION HELLO-WORLD PYTHON [jobs|memory|files|many|start]";
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -49,6 +49,9 @@ fn bench([function, hello, python]: &[PathBuf; 3], theme: &str) {
     }
     if wanted("memory") {
         print!("{}", runtime.block_on(memory::run(function)));
+    }
+    if wanted("files") {
+        print!("{}", runtime.block_on(memory::files(function)));
     }
     if wanted("many") {
         print!("{}", runtime.block_on(many::run(function)));

@@ -1,7 +1,11 @@
 //! Many files in one artifact, to a registry that is far away, against one request at a time.
 
+use std::io::{Cursor, Write as _};
 use std::path::Path;
 use std::time::Duration;
+
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
 
 use crate::contents::Contents;
 use crate::sample::Sample;
@@ -17,15 +21,30 @@ const ROUNDS: usize = 3;
 /// So many files of one kind, as an artifact. A round's names are its own: nothing of it is there already.
 struct Load {
     name: &'static str,
+    /// `TypeOfArtifact`.
+    kind: &'static str,
     artifact: fn(round: &str) -> Vec<u8>,
 }
 
-/// A thousand generic files belong here as soon as the function publishes such.
-const LOADS: [Load; 1] = [Load { name: "100 npm packages", artifact: packages }];
+const LOADS: [Load; 2] = [
+    Load { name: "100 npm packages", kind: "npm", artifact: packages },
+    Load { name: "1,000 generic files", kind: "generic", artifact: files },
+];
 
 fn packages(round: &str) -> Vec<u8> {
     let names: Vec<String> = (0..100).map(|number| format!("bench-{round}-{number}")).collect();
     project::workspaces(&names.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+fn files(round: &str) -> Vec<u8> {
+    let room = "there is room for the artifact";
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    for number in 0..1_000 {
+        let path = format!("{round}/{}/file-{number}.txt", number % 10);
+        zip.start_file(path, SimpleFileOptions::default()).expect(room);
+        zip.write_all(format!("{round} {number}\n").as_bytes()).expect(room);
+    }
+    zip.finish().expect(room).into_inner()
 }
 
 /// Runs the theme.
@@ -56,7 +75,6 @@ pub(crate) async fn run(function: &Path) -> Table {
             far.by(&serial).shown(3),
         ]);
     }
-    table.row(["1,000 generic files".to_owned(), "the function has no such type yet".to_owned()]);
     table.note(format!(
         "{ROUNDS} rounds: median (least–most); one at a time is computed: the same job with the registry at hand, and a \
          round trip for each request to it"
@@ -75,7 +93,8 @@ async fn publish(scene: &Scene, load: &Load, round: &str, away: Duration) -> Mea
         ..Disturbance::default()
     });
     let key = scene.artifact((load.artifact)(round).into());
-    scene.ours(&key).await.unwrap_or_else(|why| panic!("our job failed: {why}"))
+    let job = scene.ours_as(&key, |action| action.configuration("TypeOfArtifact", load.kind)).await;
+    job.unwrap_or_else(|why| panic!("our job failed: {why}"))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "there are hundreds")]

@@ -15,7 +15,8 @@ use zip::{CompressionMethod, ZipWriter};
 use crate::plot::{self, Point};
 use crate::process;
 use crate::registry::Registry;
-use crate::scene::Scene;
+use crate::scene::{Measured, Scene};
+use crate::stack::pipeline::JobSpec;
 use crate::stack::{ARTIFACTS, Stack};
 use crate::table::Table;
 
@@ -35,6 +36,14 @@ const HEADER: usize = (32 << 20) / ENTRIES;
 /// Length of a long path.
 const PATH: usize = 200;
 
+/// Plain files: how many, how long their paths are, and what is said of that. The long ones fill a directory of 32 MiB.
+const FILES: [(usize, usize, &str); 4] =
+    [(1_000, SHORT, ""), (10_000, SHORT, ""), (ENTRIES, SHORT, ""), (ENTRIES, HEADER - 46, " with long paths")];
+/// What so few files take is a job's own.
+const SMALLEST: usize = 1_000;
+/// Length of a short path.
+const SHORT: usize = 24;
+
 const MANIFEST: &[u8] = b"{\"name\":\"bench-crowd\",\"version\":\"1.0.0\"}";
 
 /// Where the many entries are.
@@ -53,7 +62,7 @@ struct Run {
     idle: f64,
     /// Of a process that was killed nobody knows it.
     peak: Option<f64>,
-    outcome: Result<f64, String>,
+    outcome: Result<Measured, String>,
 }
 
 impl Run {
@@ -94,15 +103,97 @@ pub(crate) async fn run(function: &Path) -> Table {
     table
 }
 
+/// Runs the theme of plain files: each takes its part of the memory, and of the time.
+pub(crate) async fn files(function: &Path) -> Table {
+    let head =
+        ["artifact", "idle MiB", "peak MiB", "above idle MiB", "bytes a file", "seconds", "processor s", "result"];
+    let mut table = Table::new("Peak memory and time against the number of plain files", head);
+    let mut before = None;
+    for (count, length, told) in FILES {
+        eprintln!("bench: {count} plain files{told}");
+        let run = publish_as(function, || plain_files(count, length), plain).await;
+        let above = run.above();
+        let each = above.zip(before.filter(|_| count > SMALLEST)).map(|(above, base)| each(above - base, count));
+        before = before.or(above);
+        let shown =
+            |number: Option<f64>, digits| number.map_or("–".to_owned(), |number| format!("{number:.digits$}"));
+        table.row([
+            format!("{count} files{told}"),
+            format!("{:.1}", run.idle),
+            shown(run.peak, 1),
+            shown(above, 1),
+            shown(each, 0),
+            shown(run.outcome.as_ref().ok().map(|job| job.wall), 1),
+            shown(run.outcome.as_ref().ok().map(|job| job.cpu), 2),
+            run.outcome.as_ref().map_or_else(
+                |why| format!("FAILED: {}", why.lines().next().unwrap_or_default()),
+                |_| "published".to_owned(),
+            ),
+        ]);
+    }
+    table.note(format!(
+        "one run each, in a process that has had no job before; paths have {SHORT} bytes, or fill a directory of 32 MiB; \
+        with two properties, and a report in an output artifact"
+    ));
+    table.note(format!("the bound is {} MiB above idle; bytes a file are those beyond the first row's", plot::BOUND));
+    table
+}
+
+/// How many bytes of so many MiB each of so many files has.
+#[expect(clippy::cast_precision_loss, reason = "there are a hundred thousand at most")]
+fn each(mib: f64, files: usize) -> f64 {
+    mib * MIB as f64 / files as f64
+}
+
 fn row(table: &mut Table, artifact: String, files: String, run: &Run) {
     let shown = |memory: Option<f64>| memory.map_or("–".to_owned(), |memory| format!("{memory:.1}"));
-    let seconds = run.outcome.as_ref().map_or("–".to_owned(), |seconds| format!("{seconds:.1}"));
-    let result = run.outcome.as_ref().map_or_else(|why| format!("FAILED: {why}"), |_| "published".to_owned());
+    let seconds = run.outcome.as_ref().map_or("–".to_owned(), |job| format!("{:.1}", job.wall));
+    let result = run
+        .outcome
+        .as_ref()
+        .map_or_else(|why| format!("FAILED: {}", why.lines().next().unwrap_or_default()), |_| "published".to_owned());
     table.row([artifact, files, format!("{:.1}", run.idle), shown(run.peak), shown(run.above()), seconds, result]);
+}
+
+/// As a job of plain files that asks for all that there is.
+fn plain(action: JobSpec) -> JobSpec {
+    action
+        .configuration("TypeOfArtifact", "generic")
+        .configuration("TargetPath", "releases/2024")
+        .configuration("Properties", "team=web;from={dir}")
+        .output("Report", ARTIFACTS, "web/Report/memory")
+}
+
+/// So many small files, whose paths have this length.
+fn plain_files(count: usize, length: usize) -> File {
+    let file = tempfile::tempfile().expect("a temporary file can be made");
+    let mut zip = ZipWriter::new(BufWriter::with_capacity(MIB, file));
+    let room = "there is room for the artifact";
+    let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored).unix_permissions(0o644);
+    for number in 0..count {
+        let name = format!("{:02}/{:02}/file-{number}.txt", number % 89, number % 97);
+        let middle = "a-folder-with-a-long-name/".repeat(length / 26 + 1);
+        let (middle, _) = middle.split_at(length.saturating_sub(name.len() + 1));
+        let path = if middle.is_empty() { name } else { format!("{}/{name}", middle.trim_end_matches('/')) };
+        zip.start_file(path, options).expect(room);
+        zip.write_all(format!("{number}\n").as_bytes()).expect(room);
+    }
+    let mut file = zip.finish().expect(room).into_inner().expect(room);
+    file.rewind().expect(room);
+    file
 }
 
 /// Publishes an artifact by a process that has had no job before.
 async fn publish(function: &Path, artifact: impl FnOnce() -> File) -> Run {
+    publish_as(function, artifact, |action| action).await
+}
+
+/// As [`publish`], with another configuration of the action.
+async fn publish_as(
+    function: &Path,
+    artifact: impl FnOnce() -> File,
+    configured: impl FnOnce(JobSpec) -> JobSpec,
+) -> Run {
     let registry = Registry::start().await;
     let stack = Stack::start(function).await;
     stack.set("ARTIFACTORY_URL", registry.platform_url());
@@ -112,12 +203,13 @@ async fn publish(function: &Path, artifact: impl FnOnce() -> File) -> Run {
     let idle = process::resident(process).expect("the function waits for work");
     let key = scene.key();
     scene.stack.s3.put_file(ARTIFACTS, &key, artifact());
-    let outcome = scene.ours_to(&key, registry.platform_url()).await.map(|job| job.wall);
+    let host = registry.platform_url();
+    let job = scene.ours_as(&key, |action| configured(action.configuration("ArtifactoryHost", host))).await;
     let peak = process::peak(process);
-    if outcome.is_err() {
+    if job.is_err() {
         scene.stack.abandon();
     }
-    Run { idle, peak, outcome }
+    Run { idle, peak, outcome: job }
 }
 
 /// A zip of so many entries as there may be, two of which are files of the package, or all.

@@ -1,5 +1,6 @@
 //! A registry for archives of any size: it digests what comes and keeps none of it, so that the memory of the machine
-//! is the function's. It knows one repository and lets everybody in; what Artifactory is strict about, the stack is.
+//! is the function's. It knows one repository, which takes npm packages and plain files, and lets everybody in; what
+//! Artifactory is strict about, the stack is.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -76,11 +77,26 @@ async fn answer(stored: Stored, request: Request<Incoming>) -> Result<Response<F
             stored.lock().expect("nobody panics while holding this").insert(format!("{name}/-/{file}"), checksums);
             (StatusCode::CREATED, json!({ "ok": true }))
         }
+        (None, Method::PUT) if request.headers().contains_key("x-checksum-deploy") => {
+            (StatusCode::NOT_FOUND, json!({ "errors": [{ "status": 404, "message": "no such content" }] }))
+        }
+        (None, Method::PUT) => {
+            let checksums = plain(request.into_body()).await;
+            // Behind the path are properties.
+            let (file, _) = path.split_once(';').unwrap_or((&path, ""));
+            let file = file.strip_prefix(&format!("{REPOSITORY}/")).unwrap_or_default().to_owned();
+            let answer = json!({ "repo": REPOSITORY, "path": format!("/{file}"), "checksums": checksums });
+            stored.lock().expect("nobody panics while holding this").insert(file, checksums);
+            (StatusCode::CREATED, answer)
+        }
         (None, Method::POST) => {
             (StatusCode::OK, json!({ "access_token": "a.b.c", "expires_in": 3600, "token_type": "Bearer" }))
         }
         (None, Method::GET) if path.starts_with("api/repositories/") => {
             (StatusCode::OK, json!({ "key": REPOSITORY, "rclass": "local", "packageType": "npm" }))
+        }
+        (None, Method::GET) if path == format!("api/storage/{REPOSITORY}/") => {
+            (StatusCode::OK, json!({ "repo": REPOSITORY, "path": "/", "children": [] }))
         }
         (None, Method::GET) => {
             let stored = stored.lock().expect("nobody panics while holding this");
@@ -95,6 +111,16 @@ async fn answer(stored: Stored, request: Request<Incoming>) -> Result<Response<F
     let mut answer = Response::new(Full::new(Bytes::from(body.to_string())));
     *answer.status_mut() = status;
     Ok(answer)
+}
+
+/// The checksums of a file as it is.
+async fn plain(mut body: Incoming) -> Value {
+    let mut archive = Archive::default();
+    while let Some(Ok(Ok(data))) = body.frame().await.map(|frame| frame.map(hyper::body::Frame::into_data)) {
+        archive.sha1.update(&data);
+        archive.sha256.update(&data);
+    }
+    archive.checksums()
 }
 
 /// The name of the archive in a document, and its checksums, both taken in passing.

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::baseline::{Baseline, Resident};
 use crate::process;
-use crate::stack::pipeline::{JobId, JobResult};
+use crate::stack::pipeline::{JobId, JobResult, JobSpec};
 use crate::stack::{ARTIFACTS, Stack, artifactory};
 
 /// Longer than any job here takes.
@@ -72,12 +72,16 @@ impl Scene {
 
     /// By the function; an error says why the job did not succeed.
     pub(crate) async fn ours(&self, key: &str) -> Result<Measured, String> {
-        self.ours_to(key, &self.stack.artifactory.platform_url()).await
+        self.ours_as(key, |action| action).await
     }
 
-    /// As [`Scene::ours`], to another registry than the stack's.
-    pub(crate) async fn ours_to(&self, key: &str, host: &str) -> Result<Measured, String> {
-        let (job, seen) = self.queue(key, host).await;
+    /// As [`Scene::ours`], with another configuration of the action.
+    pub(crate) async fn ours_as(
+        &self,
+        key: &str,
+        configured: impl FnOnce(JobSpec) -> JobSpec,
+    ) -> Result<Measured, String> {
+        let (job, seen) = self.queue(key, configured).await;
         let process = self.process().await;
         let cpu = process::cpu(process);
         let begun = Instant::now();
@@ -116,7 +120,7 @@ impl Scene {
 
     /// By a worker that has imported what it needs.
     pub(crate) async fn resident(&self, key: &str, worker: &mut Resident) -> Measured {
-        let (job, seen) = self.queue(key, &self.stack.artifactory.platform_url()).await;
+        let (job, seen) = self.queue(key, |action| action).await;
         let cpu = worker.cpu();
         let begun = Instant::now();
         worker.order().await;
@@ -127,7 +131,7 @@ impl Scene {
 
     /// By a worker that is started for it; and the most memory that it held.
     pub(crate) async fn fresh(&self, key: &str, baseline: &Baseline) -> (Measured, f64) {
-        let (job, seen) = self.queue(key, &self.stack.artifactory.platform_url()).await;
+        let (job, seen) = self.queue(key, |action| action).await;
         let begun = Instant::now();
         let mut worker = baseline.start(&self.stack);
         worker.order().await;
@@ -138,10 +142,9 @@ impl Scene {
     }
 
     /// A job for this artifact, and how many requests there were before it.
-    async fn queue(&self, key: &str, host: &str) -> (JobId, usize) {
+    async fn queue(&self, key: &str, configured: impl FnOnce(JobSpec) -> JobSpec) -> (JobId, usize) {
         sleep(SETTLE).await;
-        let action = self.stack.action_on(key).configuration("ArtifactoryHost", host);
-        let job = self.stack.pipeline.queue(action);
+        let job = self.stack.pipeline.queue(configured(self.stack.action_on(key)));
         (job, self.stack.traffic.seen().len())
     }
 

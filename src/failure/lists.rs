@@ -2,35 +2,38 @@
 
 use std::fmt::Write as _;
 
-use super::Conflict;
+use super::{Conflict, Many};
 use crate::package::{Coordinates, Noun};
 use crate::registry::following;
 
 /// Longest list in a message, in bytes.
 const LIST: usize = 1000;
 
-pub(super) fn list(conflicts: &[Conflict]) -> String {
+pub(super) fn list(conflicts: &Many<Conflict>) -> String {
     let one = |conflict: &Conflict| {
         let Conflict { of, path, theirs, ours, differences } = conflict;
         // A file is called by its path.
         let path = if of.noun() == Noun::Package { format!("{path}: ") } else { String::new() };
         format!("{of} ({path}there {theirs}, here {ours}{})", following(differences))
     };
-    bounded(conflicts.iter().map(one), "; ")
+    bounded(conflicts.len(), conflicts.first().iter().map(one), "; ")
 }
 
-pub(super) fn outranked(versions: &[(Coordinates, String)]) -> String {
+pub(super) fn outranked(versions: &Many<(Coordinates, String)>) -> String {
     let plain = |version: &str| version.chars().filter(char::is_ascii_graphic).take(100).collect::<String>();
-    bounded(versions.iter().map(|(of, by)| format!("{of} (there is {})", plain(by))), ", ")
+    bounded(versions.len(), versions.first().iter().map(|(of, by)| format!("{of} (there is {})", plain(by))), ", ")
 }
 
-pub(super) fn shown<T: ToString>(all: &[T]) -> String {
-    bounded(all.iter().map(ToString::to_string), ", ")
+pub(super) fn shown<T: ToString>(many: &Many<T>) -> String {
+    bounded(many.len(), many.first().iter().map(ToString::to_string), ", ")
+}
+
+pub(super) fn each<T: ToString>(all: impl Iterator<Item = T> + Clone) -> String {
+    bounded(all.clone().count(), all.map(|one| one.to_string()), ", ")
 }
 
 /// As many of the texts as a message has room for, and how many there are more.
-fn bounded(texts: impl ExactSizeIterator<Item = String>, separator: &str) -> String {
-    let all = texts.len();
+fn bounded(all: usize, texts: impl Iterator<Item = String>, separator: &str) -> String {
     let mut list = String::new();
     for (at, text) in texts.enumerate() {
         if at > 0 {

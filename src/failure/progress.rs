@@ -1,5 +1,6 @@
 //! How far a job had come when it failed: of each package of its plan, in the plan's order.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::package::Coordinates;
@@ -36,16 +37,16 @@ impl Progress {
     /// Notes what is to be published.
     pub fn plans(&mut self, plan: &Arc<Plan>) {
         self.plan = Arc::clone(plan);
-        self.states = vec![State::Unpublished; plan.packages().len()];
+        self.states = vec![State::Unpublished; plan.len()];
     }
 
     /// Notes what a look at all of the plan's files has found.
     pub fn found(&mut self, plan: &Plan, found: &[Found]) {
         let mut all = true;
         let mut found = found.iter();
-        for (at, package) in plan.packages().iter().enumerate() {
+        for (at, planned) in plan.planned().iter().enumerate() {
             // Every step's finding is taken, whatever the one before it was.
-            let missing = found.by_ref().take(package.steps.len()).filter(|found| !found.is_there());
+            let missing = found.by_ref().take(planned.files()).filter(|found| !found.is_there());
             if missing.count() == 0 {
                 self.is_published(at);
             } else {
@@ -73,17 +74,17 @@ impl Progress {
     }
 
     /// The packages that are published.
-    pub fn published(&self) -> Vec<&Coordinates> {
+    pub fn published(&self) -> impl Iterator<Item = Cow<'_, Coordinates>> + Clone {
         self.those(State::Published)
     }
 
     /// The packages that are not.
-    pub fn unpublished(&self) -> Vec<&Coordinates> {
+    pub fn unpublished(&self) -> impl Iterator<Item = Cow<'_, Coordinates>> + Clone {
         self.those(State::Unpublished)
     }
 
     /// The packages of which that is not known.
-    pub fn doubtful(&self) -> Vec<&Coordinates> {
+    pub fn doubtful(&self) -> impl Iterator<Item = Cow<'_, Coordinates>> + Clone {
         self.those(State::Doubtful)
     }
 
@@ -95,8 +96,8 @@ impl Progress {
         Self { plan, states, ..Self::default() }
     }
 
-    fn those(&self, wanted: State) -> Vec<&Coordinates> {
-        let packages = self.plan.packages().iter().zip(&self.states);
-        packages.filter(|(_, state)| **state == wanted).map(|(package, _)| &package.of).collect()
+    fn those(&self, wanted: State) -> impl Iterator<Item = Cow<'_, Coordinates>> + Clone {
+        let packages = self.plan.planned().iter().zip(&self.states);
+        packages.filter(move |(_, state)| **state == wanted).map(|(planned, _)| planned.of())
     }
 }

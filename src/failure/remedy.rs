@@ -43,11 +43,11 @@ impl Failure {
             Self::Plan(PlanError::Property { .. }) => "Correct Properties in the action's configuration.".to_owned(),
             Self::Plan(_) => "Hand over each package once; narrow what is published with Files.".to_owned(),
             Self::Repository { .. } => "Correct RepoKey or TypeOfArtifact; publish to a local repository, or to a virtual one with a default deployment repository.".to_owned(),
-            Self::Conflicts(conflicts) if conflicts.iter().any(|conflict| conflict.of.noun() == Noun::File) => "A published file is never changed. Publish to another TargetPath, e.g. with {execution} or a version in it; or, if what is there is wrong, delete it in Artifactory and retry the stage.".to_owned(),
+            Self::Conflicts(conflicts) if conflicts.first().iter().any(|conflict| conflict.of.noun() == Noun::File) => "A published file is never changed. Publish to another TargetPath, e.g. with {execution} or a version in it; or, if what is there is wrong, delete it in Artifactory and retry the stage.".to_owned(),
             Self::Conflicts(_) => "A published version is never changed. Raise the version and release again; or, if what is there is wrong, delete it in Artifactory and retry the stage.".to_owned(),
             Self::Unseen { .. } => "Give the secret's user the right to read the repository: a version that exists must never be overwritten unseen.".to_owned(),
             Self::Outranked { .. } => "Raise the version; or, to publish an older line, name a dist-tag for it: Options tag=legacy (or publishConfig.tag). tag=latest moves latest back on purpose.".to_owned(),
-            Self::Exists(all) if all.iter().any(|of| of.noun() == Noun::File) => "Publish to another TargetPath, or let identical files pass with existing=skip-identical.".to_owned(),
+            Self::Exists(all) if all.first().iter().any(|of| of.noun() == Noun::File) => "Publish to another TargetPath, or let identical files pass with existing=skip-identical.".to_owned(),
             Self::Exists(_) => "Raise the version, or let identical versions pass with existing=skip-identical.".to_owned(),
             Self::Registry { source, .. } => match source.hint() {
                 "" => "See what the server said above; retrying the stage is safe.".to_owned(),

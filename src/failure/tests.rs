@@ -61,23 +61,26 @@ fn after(previous: Option<&Failure>) -> Option<Failure> {
             repository: RepoKey::parse("maven-local").unwrap(),
             problem: "is of type maven, but TypeOfArtifact is npm".to_owned(),
         },
-        Some(Failure::Repository { .. }) => Failure::Conflicts(vec![Conflict {
-            of: left(),
-            path: RepoPath::parse("left/-/left-1.0.0.tgz").unwrap(),
-            theirs: "sha256 aa".to_owned(),
-            ours: "sha256 bb".to_owned(),
-            differences: "index.js has other bytes".to_owned(),
-        }]),
+        Some(Failure::Repository { .. }) => Failure::Conflicts(
+            vec![Conflict {
+                of: left(),
+                path: RepoPath::parse("left/-/left-1.0.0.tgz").unwrap(),
+                theirs: "sha256 aa".to_owned(),
+                ours: "sha256 bb".to_owned(),
+                differences: "index.js has other bytes".to_owned(),
+            }]
+            .into(),
+        ),
         Some(Failure::Conflicts(_)) => Failure::Unseen {
             repository: RepoKey::parse("npm-local").unwrap(),
-            paths: vec![RepoPath::parse("left/-/left-1.0.0.tgz").unwrap()],
+            paths: vec![RepoPath::parse("left/-/left-1.0.0.tgz").unwrap()].into(),
             source: None,
         },
         Some(Failure::Unseen { .. }) => Failure::Outranked {
             repository: RepoKey::parse("npm-local").unwrap(),
-            versions: vec![(left(), "2.0.0".to_owned())],
+            versions: vec![(left(), "2.0.0".to_owned())].into(),
         },
-        Some(Failure::Outranked { .. }) => Failure::Exists(vec![left()]),
+        Some(Failure::Outranked { .. }) => Failure::Exists(vec![left()].into()),
         Some(Failure::Exists(_)) => Failure::Registry { of: Some(left()), source: RegistryError::Forbidden(at(403)) },
         Some(Failure::Registry { .. }) => {
             Failure::Output { artifact: "Report".to_owned(), source: s3(Meaning::Denied) }

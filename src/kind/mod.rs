@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use crate::archive::{Archive, ArchiveError};
 use crate::package::Target;
-use crate::plan::PackagePlan;
+use crate::plan::{PackagePlan, Planned};
 
 /// Every package type that the action's `TypeOfArtifact` can name.
 pub static KINDS: &[&dyn Kind] = &[&npm::Npm, &generic::Generic, &pypi::Pypi, &maven::Maven];
@@ -44,6 +44,11 @@ pub trait Kind: Sync {
 
     /// Finds what is this type's in the artifact, reads names and versions inside the files, and plans the requests.
     fn plan(&self, archive: &Archive, target: &Target) -> Result<Vec<PackagePlan>, PackageError>;
+
+    /// The same, for a job. A type of single files, of which there may be a hundred thousand, has them planned as such.
+    fn planned(&self, archive: &Archive, target: &Target) -> Result<Vec<Planned>, PackageError> {
+        Ok(self.plan(archive, target)?.into_iter().map(Planned::Package).collect())
+    }
 }
 
 /// Files that tell what an artifact is, by their names or how these end; what that is; and the type that publishes it.

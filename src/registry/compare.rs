@@ -13,7 +13,7 @@ use super::Registry;
 use super::budget::Budget;
 use super::error::{Purpose, RegistryError};
 use super::listing::{Arriving, Listed, Outcome, Page};
-use super::look::{Found, digest_names};
+use super::look::{Found, Other, digest_names};
 use super::url::RepoKey;
 use super::wire::{Lost, Request, Take, Wire};
 use crate::apart::{self, apart};
@@ -37,11 +37,11 @@ impl Registry {
         &self,
         repository: &RepoKey,
         step: &Step,
-        theirs: String,
-        ours: String,
+        other: Other,
         budget: &Budget,
     ) -> Result<Found, RegistryError> {
-        let as_before = |theirs| Found::Other { theirs, ours: ours.clone(), differences: String::new() };
+        let Other { theirs, ours, differences: _ } = other;
+        let as_before = |theirs| Found::other(theirs, ours.clone());
         let (SameBy::Files { commands }, Some(content)) = (&step.file.same_by, step.body.file()) else {
             return Ok(as_before(theirs));
         };
@@ -66,7 +66,8 @@ impl Registry {
         Ok(match differences {
             Some(differences) if differences.is_empty() => Found::Alike(Box::new(digests)),
             Some(differences) => {
-                Found::Other { theirs, ours, differences: self.wire.presentable(&differences.to_string()) }
+                let differences = self.wire.presentable(&differences.to_string());
+                Found::Other(Box::new(Other { theirs, ours, differences }))
             }
             None => as_before(theirs),
         })

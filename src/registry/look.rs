@@ -28,17 +28,21 @@ pub enum Found {
     Same,
     /// Another archive of the same files, with these digests.
     Alike(Box<Digests>),
-    /// Something else, or something whose digest is not told.
-    Other {
-        /// Its digest, e.g. `sha256 ba78…`.
-        theirs: String,
-        /// The same digest of our file.
-        ours: String,
-        /// Which files differ and how; empty where that is not known.
-        differences: String,
-    },
+    /// Something else, or something whose digest is not told. Boxed, because there may be a hundred thousand findings.
+    Other(Box<Other>),
     /// The user may not look.
     Unknown,
+}
+
+/// What else there is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Other {
+    /// Its digest, e.g. `sha256 ba78…`.
+    pub theirs: String,
+    /// The same digest of our file.
+    pub ours: String,
+    /// Which files differ and how; empty where that is not known.
+    pub differences: String,
 }
 
 impl Found {
@@ -48,7 +52,7 @@ impl Found {
     }
 
     pub(super) fn other(theirs: String, ours: String) -> Self {
-        Self::Other { theirs, ours, differences: String::new() }
+        Self::Other(Box::new(Other { theirs, ours, differences: String::new() }))
     }
 }
 
@@ -74,9 +78,7 @@ impl Registry {
         let budget = Budget::new(self.wire.pacing, self.deadline);
         match self.look_within(repository, step, &budget).await? {
             Look { found: Found::Absent, rival: Some(by), .. } => Ok(Found::Outranked { by }),
-            Look { found: Found::Other { theirs, ours, .. }, .. } => {
-                self.compare(repository, step, theirs, ours, &budget).await
-            }
+            Look { found: Found::Other(other), .. } => self.compare(repository, step, *other, &budget).await,
             Look { found, .. } => Ok(found),
         }
     }
@@ -110,8 +112,8 @@ impl Registry {
                 Ok(Look { found: weigh(storage, Some(listing), &step.file.digests), rival })
             }
             // One source that knows is enough, whatever ails the other.
-            (Ok(Side::Found(found @ (Found::Same | Found::Other { .. }))), Err(_))
-            | (Err(_), Ok((Side::Found(found @ (Found::Same | Found::Other { .. })), _))) => Ok(by_storage(found)),
+            (Ok(Side::Found(found @ (Found::Same | Found::Other(_)))), Err(_))
+            | (Err(_), Ok((Side::Found(found @ (Found::Same | Found::Other(_))), _))) => Ok(by_storage(found)),
             (Err(error), _) | (_, Err(error)) => Err(error),
         }
     }
@@ -172,7 +174,7 @@ fn weigh(storage: Side, listing: Option<Side>, ours: &Digests) -> Found {
     let mut undigested = false;
     for side in sides.into_iter().flatten() {
         match side {
-            Side::Found(found @ (Found::Same | Found::Other { .. })) => return found,
+            Side::Found(found @ (Found::Same | Found::Other(_))) => return found,
             Side::Found(_) => {}
             Side::Undigested => undigested = true,
         }
@@ -204,12 +206,12 @@ fn of_listing(Listed { shasum, integrity, sha256, tarball: _ }: &Listed, ours: &
         return compare(sha256.clone(), None, ours);
     }
     let strongest = integrity.iter().flat_map(|all| all.split_whitespace()).find_map(|one| one.strip_prefix("sha512-"));
-    let Some(theirs) = strongest else {
+    let (Some(theirs), Some(own)) = (strongest, ours.sha512) else {
         return compare(None, shasum.clone(), ours);
     };
     // Options may follow a question mark (Subresource Integrity, 3.5).
     let theirs = theirs.split('?').next().unwrap_or_default();
-    let own = STANDARD.encode(ours.sha512);
+    let own = STANDARD.encode(own);
     Side::Found(if theirs == own {
         Found::Same
     } else {
@@ -224,9 +226,9 @@ pub(super) fn sha256(ours: &Digests) -> String {
 }
 
 /// The ways in which a server's digest of these bytes stands in [`Found::Other`].
-pub(super) fn digest_names(of: &Digests) -> [String; 3] {
-    let sha512 = STANDARD.encode(of.sha512);
-    [sha256(of), format!("sha1 {}", hex(&of.sha1)), format!("sha512 {sha512}")]
+pub(super) fn digest_names(of: &Digests) -> Vec<String> {
+    let sha512 = of.sha512.map(|sha512| format!("sha512 {}", STANDARD.encode(sha512)));
+    [sha256(of), format!("sha1 {}", hex(&of.sha1))].into_iter().chain(sha512).collect()
 }
 
 /// A hexadecimal digest in lower case, without whatever else a server may put there.
@@ -247,14 +249,14 @@ mod tests {
     }
 
     fn other(side: &Side) -> bool {
-        matches!(side, Side::Found(Found::Other { .. }))
+        matches!(side, Side::Found(Found::Other(_)))
     }
 
     const SHA1: &str = "a9993e364706816aba3e25717850c26c9cd0d89d";
 
     #[test]
     fn a_listing_decides_by_sha512_before_sha1() {
-        let sha512 = STANDARD.encode(ours().sha512);
+        let sha512 = STANDARD.encode(ours().sha512.unwrap());
         let listed = |shasum: Option<&str>, integrity: Option<&str>| {
             of_listing(
                 &Listed {
@@ -291,6 +293,6 @@ mod tests {
         ] {
             assert_eq!(weigh(storage, listing, &ours()), expected);
         }
-        assert!(matches!(weigh(Side::Undigested, Some(found(Found::Absent)), &ours()), Found::Other { .. }));
+        assert!(matches!(weigh(Side::Undigested, Some(found(Found::Absent)), &ours()), Found::Other(_)));
     }
 }

@@ -9,7 +9,7 @@ use super::Registry;
 use super::budget::Budget;
 use super::error::{Purpose, RegistryError, Seen};
 use super::form::{Form, Next, request};
-use super::look::{Found, sha256};
+use super::look::{Found, Other, sha256};
 use super::storage::of_deploy;
 use super::url::RepoKey;
 use super::wire::{Again, Failed, Take, Text};
@@ -73,10 +73,11 @@ impl Registry {
                 match self.look_after(repository, step, in_doubt, &budget).await? {
                     Found::Same if in_doubt || failed.in_doubt => return Ok(Sent::Stored),
                     Found::Same => return Ok(Sent::AlreadySame),
-                    Found::Other { theirs, ours, .. } => {
+                    Found::Other(other) => {
                         let path = step.file.path.to_string();
-                        return match self.compare(repository, step, theirs, ours, &budget).await? {
-                            Found::Other { theirs, ours, differences } => {
+                        return match self.compare(repository, step, *other, &budget).await? {
+                            Found::Other(other) => {
+                                let Other { theirs, ours, differences } = *other;
                                 Err(RegistryError::Conflict { path, ours, theirs, differences })
                             }
                             Found::Alike(digests) => Ok(Sent::AlreadyAlike(digests)),
@@ -156,7 +157,7 @@ impl Registry {
             };
             let seen = match found {
                 Found::Same | Found::Alike(_) => return Ok(()),
-                Found::Other { theirs, .. } => return Err(not_stored(Seen::Other(theirs))),
+                Found::Other(other) => return Err(not_stored(Seen::Other(other.theirs))),
                 Found::Absent | Found::Outranked { .. } | Found::Unknown if told => return Ok(()),
                 Found::Unknown => return Err(not_stored(Seen::Forbidden)),
                 Found::Absent | Found::Outranked { .. } => Seen::Nothing,

@@ -125,7 +125,7 @@ mod tests {
     }
 
     fn other(side: &Side) -> bool {
-        matches!(side, Side::Found(Found::Other { .. }))
+        matches!(side, Side::Found(Found::Other(_)))
     }
 
     const SHA256: &str = "BA7816BF8F01CFEA414140DE5DAE2223B00361A396177A9CB410FF61F20015AD";

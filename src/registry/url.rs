@@ -1,6 +1,8 @@
 //! Where things are in Artifactory: the base that a credential is bound to, repository keys, and paths,
 //! each parsed once into a type that cannot hold anything unsafe.
 
+mod place;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -10,6 +12,7 @@ use thiserror::Error;
 use url::{Host, Url};
 
 use crate::stamp::{PLACEHOLDER, Stamp};
+pub use place::{Parts, Place, Places};
 
 /// Everything but unreserved characters, `@` and `+`. Above all `;`, which would begin matrix parameters.
 const SEGMENT: &AsciiSet =

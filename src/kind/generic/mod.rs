@@ -12,10 +12,9 @@ use std::sync::Arc;
 
 use super::{Kind, PackageError};
 use crate::archive::{Archive, ArchiveError, Entry, EntryKind, Selection};
-use crate::package::{Coordinates, Digests, Target};
-use crate::plan::PackagePlan;
-use crate::registry::url::{RepoKey, RepoPath};
-use crate::step::{Content, PlannedFile, Step};
+use crate::package::{Digests, Target};
+use crate::plan::{FilePlan, PackagePlan, Planned, Properties};
+use crate::registry::url::{Place, Places};
 use spec::Spec;
 
 /// Longest list of what an artifact holds instead of what was looked for, in files.
@@ -45,28 +44,38 @@ impl Kind for Generic {
     }
 
     fn plan(&self, archive: &Archive, target: &Target) -> Result<Vec<PackagePlan>, PackageError> {
+        let repository = target.repository.as_str().into();
+        let package = |planned| match planned {
+            Planned::Package(package) => package,
+            Planned::File(file) => file.package(&repository),
+        };
+        Ok(self.planned(archive, target)?.into_iter().map(package).collect())
+    }
+
+    fn planned(&self, archive: &Archive, target: &Target) -> Result<Vec<Planned>, PackageError> {
         if let Some(path) = target.options.get(SPEC) {
             return by_spec(archive, target, path);
         }
         if let Some(value) = target.options.get(VARIABLES) {
             return Err(option(VARIABLES, value, "is of no use without file-spec"));
         }
-        let mut chosen = Vec::new();
+        let (mut chosen, mut places, properties) = (Vec::new(), Places::default(), Arc::default());
         for entry in archive.entries().filter(|entry| entry.kind() != EntryKind::Directory) {
             let Some(rest) = target.files.rest(entry.path()) else { continue };
             refuse_link(&entry)?;
             let place = place::under_target_path(target.path.as_ref(), entry.path(), rest)?;
-            chosen.push(Chosen { entry, place, properties: Vec::new() });
+            let place = place::kept(&mut places, &place, entry.path())?;
+            chosen.push(Chosen { entry, place, properties: Arc::clone(&properties) });
         }
         if chosen.is_empty() {
             return Err(nothing_found(archive, &target.files));
         }
-        planned(archive, &target.repository, chosen)
+        planned(archive, chosen)
     }
 }
 
 /// The files that a file spec in the artifact names. Of several artifacts each goes by its own.
-fn by_spec(archive: &Archive, target: &Target, path: &str) -> Result<Vec<PackagePlan>, PackageError> {
+fn by_spec(archive: &Archive, target: &Target, path: &str) -> Result<Vec<Planned>, PackageError> {
     let path = path.strip_prefix("./").unwrap_or(path);
     if target.path.is_some() || !target.files.is_everything() {
         return Err(option(SPEC, path, "says which files go where: leave out Files and TargetPath"));
@@ -77,9 +86,10 @@ fn by_spec(archive: &Archive, target: &Target, path: &str) -> Result<Vec<Package
         return Err(PackageError::NothingFound { kind: "generic", looked_for });
     };
     let (chosen, warnings) = spec.choose(archive)?;
-    let mut plans = planned(archive, &target.repository, chosen)?;
-    if let Some(first) = plans.first_mut() {
-        first.warnings = warnings;
+    let mut plans = planned(archive, chosen)?;
+    if let (Some(Planned::File(first)), false) = (plans.first(), warnings.is_empty()) {
+        let first = PackagePlan { warnings, ..first.package(&target.repository.as_str().into()) };
+        plans.splice(..1, [Planned::Package(first)]);
     }
     Ok(plans)
 }
@@ -107,26 +117,19 @@ fn option(name: &'static str, value: &str, problem: &str) -> PackageError {
 #[derive(Debug)]
 struct Chosen {
     entry: Entry,
-    place: RepoPath,
+    place: Place,
     /// Properties of its own, besides those of all.
-    properties: Vec<(String, Vec<String>)>,
+    properties: Arc<Properties>,
 }
 
 /// A plan for each file, its digests taken while it is read.
-fn planned(archive: &Archive, repository: &RepoKey, chosen: Vec<Chosen>) -> Result<Vec<PackagePlan>, PackageError> {
+fn planned(archive: &Archive, chosen: Vec<Chosen>) -> Result<Vec<Planned>, PackageError> {
     archive.expect(chosen.iter().map(|chosen| &chosen.entry));
-    let repository: Arc<str> = repository.as_str().into();
-    let plan = |Chosen { entry, place, properties }| {
-        let failed = |source| ArchiveError::Read { entry: entry.path().to_owned(), source };
-        let digests = Digests::of(entry.open()?).map_err(failed)?;
-        let of = Coordinates::file(&place);
-        let file = PlannedFile { properties, ..PlannedFile::new(place, digests) };
-        let step = Step::plain(&repository, file, Content::Entry(entry));
-        Ok::<_, PackageError>(PackagePlan { of, steps: vec![step], needs: Vec::new(), warnings: Vec::new() })
-    };
     let mut plans = Vec::with_capacity(chosen.len());
-    for chosen in chosen {
-        plans.push(plan(chosen)?);
+    for Chosen { entry, place, properties } in chosen {
+        let failed = |source| ArchiveError::Read { entry: entry.path().to_owned(), source };
+        let digests = Digests::of_plain(entry.open()?).map_err(failed)?;
+        plans.push(Planned::File(FilePlan::new(entry, place, properties, &digests)));
     }
     Ok(plans)
 }

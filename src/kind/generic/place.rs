@@ -1,12 +1,39 @@
 //! Where in the repository a file goes.
 
 use super::PackageError;
-use crate::registry::url::RepoPath;
+use crate::archive::MAX_ENTRIES;
+use crate::registry::url::{Place, Places, RepoPath};
 use crate::template::{FileFacts, Template};
 
 /// What Artifactory takes in no name, besides slashes, backslashes and control characters (its answer is 400, "not a valid
 /// name character"): better refused before anything is sent.
 const NOT_IN_NAMES: &[char] = &[':', '*', '?', '"', '<', '>', '|'];
+
+/// What to do about too many.
+const TOO_MANY: &str = "publish the files in several actions, or as one archive";
+
+/// Most bytes that the places of a job's files may have besides the files' own paths: they are all kept, and a file spec
+/// can make any number of them.
+const MAX_BYTES: usize = 8 << 20;
+
+/// The place as it is kept among those of all files.
+pub(super) fn kept(places: &mut Places, place: &RepoPath, path: &str) -> Result<Place, PackageError> {
+    let kept = places.place(place, path);
+    if places.bytes() > MAX_BYTES {
+        let problem =
+            format!("is one file too many that goes to another folder or name: the limit is {MAX_BYTES} bytes of them");
+        return Err(refused(path, &problem, TOO_MANY));
+    }
+    Ok(kept)
+}
+
+/// Refuses more files than an artifact can have, which a spec can make of few.
+pub(super) fn count(chosen: usize, path: &str) -> Result<(), PackageError> {
+    if chosen < MAX_ENTRIES {
+        return Ok(());
+    }
+    Err(refused(path, &format!("is one file too many: the limit is {MAX_ENTRIES} in one job"), TOO_MANY))
+}
 
 /// The place of the file at `path`: under `TargetPath`, which is a folder, whatever it ends with.
 pub(super) fn under_target_path(folder: Option<&Template>, path: &str, rest: &str) -> Result<RepoPath, PackageError> {

@@ -3,6 +3,7 @@
 //! but that nothing outside the artifact is reached, a variable is text and no JSON, and what is not known is refused.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
@@ -11,7 +12,8 @@ use super::place::{self, refused};
 use super::{Chosen, PackageError, names, refuse_link};
 use crate::archive::{Archive, Entry, EntryKind, MAX_MANIFEST};
 use crate::package::is_property_key;
-use crate::registry::url::{RepoKey, RepoPath};
+use crate::plan::Properties;
+use crate::registry::url::{Place, Places, RepoKey};
 
 /// Most groups of files, and most exclusions of a group.
 const MAX_GROUPS: usize = 1_000;
@@ -22,9 +24,6 @@ const KNOWN: [&str; 9] =
 
 /// Members that ask for what is not done here, and mean nothing where they are false.
 const ONLY_FALSE: [&str; 5] = ["explode", "symlinks", "includeDirs", "include-dirs", "validateSymlinks"];
-
-/// Key, then values.
-type Properties = Vec<(String, Vec<String>)>;
 
 /// A file spec.
 #[derive(Debug)]
@@ -91,24 +90,28 @@ impl Spec {
     pub(super) fn choose(&self, archive: &Archive) -> Result<(Vec<Chosen>, Vec<String>), PackageError> {
         let files: Vec<Entry> = archive.entries().filter(|entry| entry.kind() != EntryKind::Directory).collect();
         let mut chosen: Vec<Chosen> = Vec::new();
-        let mut places: HashMap<RepoPath, usize> = HashMap::new();
+        let mut places = Places::default();
+        let mut taken: HashMap<(usize, Place), usize> = HashMap::new();
         let mut idle = Vec::new();
         for group in &self.groups {
             let before = chosen.len();
             let mut again = false;
-            for entry in &files {
+            let properties = Arc::new(group.properties.clone());
+            for (number, entry) in files.iter().enumerate() {
                 let Some(place) = group.place(entry.path()) else { continue };
                 refuse_link(entry)?;
                 let place = place::safe(entry.path(), &place)?;
-                let one = Chosen { entry: entry.clone(), place, properties: group.properties.clone() };
-                let other = places.get(&one.place).and_then(|at| chosen.get_mut(*at));
-                if let Some(other) = other.filter(|other| other.entry.path() == entry.path()) {
+                let place = place::kept(&mut places, &place, entry.path())?;
+                let properties = Arc::clone(&properties);
+                let other = taken.get(&(number, place.clone())).and_then(|at| chosen.get_mut(*at));
+                if let Some(other) = other {
                     // The CLI would put it there twice, and the later properties would stay.
-                    other.properties = one.properties;
+                    other.properties = properties;
                     again = true;
                 } else {
-                    places.insert(one.place.clone(), chosen.len());
-                    chosen.push(one);
+                    place::count(chosen.len(), entry.path())?;
+                    taken.insert((number, place.clone()), chosen.len());
+                    chosen.push(Chosen { entry: entry.clone(), place, properties });
                 }
             }
             if chosen.len() == before && !again {

@@ -57,11 +57,11 @@ fn error(zip: Zip, files: &str, path: &str) -> String {
 fn a_plan_prints() {
     let mut target = target("dist/**;docs/*", "web/{dir}");
     target.properties = vec![("from".to_owned(), vec![Template::parse("{dir}: {file}").unwrap()])];
-    let packages = Generic.plan(&open(build().bytes(), "Build"), &target);
+    let packages = Generic.planned(&open(build().bytes(), "Build"), &target);
     let error = Plan::new(packages.unwrap(), &target).unwrap_err();
     insta::assert_snapshot!(error, @r#"Properties uses {file}, whose value "a+b;c=d%20.txt" has ';', '=', '..' or a control character in it"#);
     target.files = Selection::parse("dist/*;docs/*").unwrap();
-    let plan = Plan::new(Generic.plan(&open(build().bytes(), "Build"), &target).unwrap(), &target).unwrap();
+    let plan = Plan::new(Generic.planned(&open(build().bytes(), "Build"), &target).unwrap(), &target).unwrap();
     insta::assert_snapshot!(plan, @r"
     web/dist/app.zip
       PUT files-local/web/dist/app.zip (10 bytes)
@@ -108,7 +108,7 @@ fn the_same_file_of_two_artifacts_counts_once_and_two_files_at_one_place_are_ref
     let target = target("*/a", "");
     let of = |name, content| {
         let zip = Zip::new().file(&format!("{name}/a"), content).bytes();
-        Generic.plan(&open(zip, name), &self::target(&format!("{name}/a"), "")).unwrap()
+        Generic.planned(&open(zip, name), &self::target(&format!("{name}/a"), "")).unwrap()
     };
     let plan = Plan::new(of("one", "1").into_iter().chain(of("two", "1")), &target).unwrap();
     assert_eq!(plan.packages().len(), 1);

@@ -68,7 +68,7 @@ fn the_pom_is_last_of_what_several_artifacts_hold_of_a_version() {
         plans_of(zip.file(&format!("lib-1.0-{name}.zip"), name).bytes(), "").unwrap()
     };
     let plan = Plan::new(platform("linux").into_iter().chain(platform("mac")), &target("")).unwrap();
-    let [package] = plan.packages() else { panic!("{plan}") };
+    let [package] = &*plan.packages().collect::<Vec<_>>() else { panic!("{plan}") };
     let names: Vec<&str> =
         package.steps.iter().map(|step| step.file.path.as_str().rsplit('/').next().unwrap()).collect();
     assert_eq!(names, ["lib-1.0-linux.zip", "lib-1.0-mac.zip", "lib-1.0.pom"]);

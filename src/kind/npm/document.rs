@@ -65,7 +65,8 @@ impl Package {
             *dist = Value::Object(spread);
         }
         if let Value::Object(dist) = dist {
-            dist.insert("integrity".to_owned(), json!(format!("sha512-{}", base64(&digests.sha512))));
+            let integrity = digests.sha512.map(|sha512| json!(format!("sha512-{}", base64(&sha512))));
+            dist.extend(integrity.map(|integrity| ("integrity".to_owned(), integrity)));
             dist.insert("shasum".to_owned(), json!(hex(&digests.sha1)));
             dist.insert("tarball".to_owned(), json!(tarball));
         }

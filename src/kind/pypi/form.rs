@@ -52,5 +52,6 @@ pub(super) fn form(distribution: &Distribution, spelling: &Spelling) -> (Body, S
 /// Where the parts meet. It follows from the file, so that the same artifact has the same plan; and neither the file nor
 /// the metadata, which is inside the file, can hold the file's own digest.
 fn boundary(digests: &Digests) -> String {
-    hex(digests.sha512.get(..24).unwrap_or_default())
+    let sha512 = digests.sha512.as_ref().and_then(|sha512| sha512.get(..24));
+    sha512.map_or_else(|| hex(&digests.sha256), hex)
 }

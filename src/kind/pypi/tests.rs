@@ -203,7 +203,8 @@ fn releases_of_several_artifacts_come_together() {
     let source = || sdist("left_pad-1.0", &metadata());
     let all = [plan(WHEEL, our_wheel()), plan(SDIST, source()), plan(WHEEL, our_wheel())].concat();
     let together = Plan::new(all, &target("")).unwrap();
-    let [release] = together.packages() else { panic!("{together}") };
+    assert_eq!(together.len(), 1, "{together}");
+    let release = together.packages().next().unwrap();
     let paths: Vec<&str> = release.steps.iter().map(|step| step.file.path.as_str()).collect();
     assert_eq!(paths, [format!("left-pad/1.0/{WHEEL}"), format!("left-pad/1.0/{SDIST}")]);
     let other = wheel("left_pad-1.0", &python_metadata("left-pad", "1.0", "Summary: x\n"));

@@ -42,7 +42,7 @@ async fn the_same_files_are_alike_and_only_where_files_decide() {
     assert_eq!(found, Found::Alike(Box::new(digests(&alike()))));
     let bytes_alone = step(Body(vec![Segment::Raw(spooled(ours()))]), &digests(&ours()));
     let found = registry.look(&repository(), &bytes_alone).await.unwrap();
-    assert!(matches!(found, Found::Other { .. }), "{found:?}");
+    assert!(matches!(found, Found::Other(_)), "{found:?}");
     assert_eq!(server.count(&Verb::GET, &format!("/artifactory{PLAIN}")), 1, "nothing is fetched for nothing");
 }
 
@@ -66,15 +66,15 @@ async fn an_archive_is_fetched_through_a_redirect_without_the_credential() {
         hold(&elsewhere, given);
         redirect(1);
         let found = registry.look(&repository(), &archive()).await.unwrap();
-        let Found::Other { differences, .. } = found else { panic!("{found:?}") };
-        assert_eq!(differences, "");
+        let Found::Other(other) = found else { panic!("{found:?}") };
+        assert_eq!(other.differences, "");
     }
     assert_eq!(elsewhere.log(), ["GET /public ", "GET /public ", "GET /public "]);
     let found = registry.look(&repository(), &archive()).await.unwrap();
-    let Found::Other { differences, theirs, .. } = found else { panic!("{found:?}") };
-    assert_eq!(differences, "package.json has other bytes");
+    let Found::Other(other) = found else { panic!("{found:?}") };
+    assert_eq!(other.differences, "package.json has other bytes");
     let theirs_is = hex(&digests(&server.stored().unwrap()).sha256);
-    assert_eq!(theirs, format!("sha256 {theirs_is}"));
+    assert_eq!(other.theirs, format!("sha256 {theirs_is}"));
 }
 
 #[tokio::test]
@@ -88,7 +88,7 @@ async fn what_is_too_long_to_be_the_same_is_not_fetched_to_its_end() {
     let (repository, archive) = (repository(), archive());
     let look = tokio::time::timeout(Duration::from_secs(20), registry.look(&repository, &archive));
     let found = look.await.expect("nobody waits for it").unwrap();
-    assert!(matches!(found, Found::Other { differences, .. } if differences.is_empty()));
+    assert!(matches!(found, Found::Other(other) if other.differences.is_empty()));
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Looking: at repositories, files and listings, with everything that keeps a server from telling.
 
-use codepipeline_artifactory::registry::{Class, Found, Policy, RepositoryClass, RepositoryFacts};
+use codepipeline_artifactory::registry::{Class, Found, Other, Policy, RepositoryClass, RepositoryFacts};
 
 use super::*;
 
@@ -42,7 +42,7 @@ async fn the_same_bytes_are_the_same_and_others_are_not() {
         server.store(b"abd");
         let found = registry.look(&repository(), &step).await.unwrap();
         let (ours, theirs) = [b"abc", b"abd"].map(|bytes| format!("sha256 {}", hex(&digests(bytes).sha256))).into();
-        assert_eq!(found, Found::Other { theirs, ours, differences: String::new() });
+        assert_eq!(found, Found::Other(Box::new(Other { theirs, ours, differences: String::new() })));
     }
 }
 
@@ -56,7 +56,7 @@ async fn the_listing_tells_where_storage_does_not() {
         server.store(b"abc");
         assert!(matches!(registry.look(&repository(), &step).await.unwrap(), Found::Same));
         server.store(b"abd");
-        assert!(matches!(registry.look(&repository(), &step).await.unwrap(), Found::Other { .. }));
+        assert!(matches!(registry.look(&repository(), &step).await.unwrap(), Found::Other(_)));
     }
     server.script().storage = 403;
     server.answer(Verb::GET, LISTING, 1, 403, &[], "");
@@ -65,7 +65,7 @@ async fn the_listing_tells_where_storage_does_not() {
     assert_eq!(registry.look(&repository(), &step).await.unwrap(), Found::Unknown);
     server.script().storage = 200;
     server.answer(Verb::GET, LISTING, usize::MAX, 503, &[], "");
-    assert!(matches!(registry.look(&repository(), &step).await.unwrap(), Found::Other { .. }), "storage is enough");
+    assert!(matches!(registry.look(&repository(), &step).await.unwrap(), Found::Other(_)), "storage is enough");
 }
 
 #[tokio::test]

@@ -1,0 +1,75 @@
+//! Files that are no packages, as a plan keeps them: a hundred thousand in a small part of what as many packages would
+//! take. What is sent of one is put together whenever it is asked for.
+
+use std::sync::Arc;
+
+use super::PackagePlan;
+use crate::archive::Entry;
+use crate::package::{Coordinates, Digests};
+use crate::registry::url::{Parts, Place, RepoPath};
+use crate::step::{Content, PlannedFile, Step};
+
+/// Properties of a file: key, then its values.
+pub type Properties = Vec<(String, Vec<String>)>;
+
+/// A file of the artifact that goes to its own path in the repository.
+#[derive(Debug, Clone)]
+pub struct FilePlan {
+    entry: Entry,
+    place: Place,
+    /// Its own ones, besides those of all.
+    properties: Arc<Properties>,
+    sha1: [u8; 20],
+    sha256: [u8; 32],
+    md5: [u8; 16],
+}
+
+impl FilePlan {
+    /// Puts an entry with these digests to its place.
+    pub fn new(entry: Entry, place: Place, properties: Arc<Properties>, digests: &Digests) -> Self {
+        // Its size is the entry's, or it could not have been digested; no protocol asks for the longest digest.
+        let Digests { size: _, sha1, sha256, md5, sha512: _ } = digests;
+        Self { entry, place, properties, sha1: *sha1, sha256: *sha256, md5: *md5 }
+    }
+
+    /// Its path in the repository.
+    pub fn path(&self) -> RepoPath {
+        self.place.path(self.entry.path())
+    }
+
+    /// The path in the parts in which it is kept.
+    pub(super) fn parts(&self) -> Parts<'_> {
+        self.place.parts(self.entry.path())
+    }
+
+    /// The file as a package of its own, in the repository whose key all steps share.
+    pub fn package(&self, repository: &Arc<str>) -> PackagePlan {
+        let Self { entry, place: _, properties, sha1, sha256, md5 } = self;
+        let path = self.path();
+        let of = Coordinates::file(&path);
+        let digests = Digests { size: entry.size(), sha1: *sha1, sha256: *sha256, sha512: None, md5: *md5 };
+        let file = PlannedFile { properties: properties.to_vec(), ..PlannedFile::new(path, digests) };
+        let steps = vec![Step::plain(repository, file, Content::Entry(entry.clone()))];
+        PackagePlan { of, steps, needs: Vec::new(), warnings: Vec::new() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::mem::size_of;
+
+    use super::*;
+    use crate::plan::Planned;
+    use crate::registry::Found;
+    use crate::report::PublishedFile;
+
+    /// Of 64 MiB a hundred thousand files have 671 bytes each. The directory of the artifact takes some 60 of them besides
+    /// the path, which may have 290 where it fills the directory; a report in an output artifact a hundred.
+    #[test]
+    fn what_a_job_keeps_of_a_file_is_little() {
+        assert!(size_of::<Planned>() <= 120, "{} bytes of the plan", size_of::<Planned>());
+        assert!(size_of::<FilePlan>() <= size_of::<Planned>(), "a file is no more than a package");
+        assert!(size_of::<Found>() <= 24, "{} bytes of what was found", size_of::<Found>());
+        assert!(size_of::<PublishedFile>() <= 16, "{} bytes of what was done", size_of::<PublishedFile>());
+    }
+}
