@@ -17,13 +17,12 @@ impl Planned {
         }
     }
 
-    /// Where its files are stored.
-    fn paths(&self) -> impl Iterator<Item = Parts<'_>> {
-        let (steps, file) = match self {
-            Self::Package(package) => (package.steps.as_slice(), None),
-            Self::File(file) => (&[][..], Some(file.parts())),
-        };
-        steps.iter().map(|step| Parts(step.file.path.as_str(), "")).chain(file)
+    /// Where one of its files is stored.
+    fn parts(&self, file: usize) -> Option<Parts<'_>> {
+        match self {
+            Self::Package(package) => Some(Parts(package.steps.get(file)?.file.path.as_str(), "")),
+            Self::File(file) => Some(file.parts()),
+        }
     }
 }
 
@@ -78,17 +77,18 @@ impl Plan {
 
     /// Refuses two packages with a file at the same path.
     pub(super) fn one_path_each(&self) -> Result<(), PlanError> {
-        let mut sorted: Vec<(Parts<'_>, usize)> = Vec::with_capacity(self.packages.iter().map(Planned::files).sum());
+        let mut sorted: Vec<(usize, usize)> = Vec::with_capacity(self.packages.iter().map(Planned::files).sum());
         for (at, planned) in self.packages.iter().enumerate() {
-            sorted.extend(planned.paths().map(|path| (path, at)));
+            sorted.extend((0..planned.files()).map(|file| (at, file)));
         }
-        sorted.sort_unstable();
+        let path = |(at, file): &(usize, usize)| self.packages.get(*at)?.parts(*file);
+        sorted.sort_unstable_by(|one, other| path(one).cmp(&path(other)).then(one.cmp(other)));
         let pairs = sorted.iter().zip(sorted.iter().skip(1));
-        let same = pairs.filter(|((one, _), (other, _))| one == other).min_by_key(|(_, (_, at))| *at);
-        let Some(((path, one), (_, other))) = same else { return Ok(()) };
+        let same = pairs.filter(|(one, other)| path(one) == path(other)).min_by_key(|(_, (at, _))| *at);
+        let Some((first @ (one, _), (other, _))) = same else { return Ok(()) };
         let of = |at: &usize| self.packages.get(*at).map(|planned| planned.of().into_owned());
-        match (of(one), of(other)) {
-            (Some(one), Some(other)) => Err(PlanError::SamePath { one, other, path: path.whole() }),
+        match (of(one), of(other), path(first)) {
+            (Some(one), Some(other), Some(path)) => Err(PlanError::SamePath { one, other, path: path.whole() }),
             // The numbers are the packages' own.
             _ => Ok(()),
         }

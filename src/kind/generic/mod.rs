@@ -59,19 +59,36 @@ impl Kind for Generic {
         if let Some(value) = target.options.get(VARIABLES) {
             return Err(option(VARIABLES, value, "is of no use without file-spec"));
         }
-        let (mut chosen, mut places, properties) = (Vec::new(), Places::default(), Arc::default());
+        // Everything is refused that can be before the first file is read. What is found out on the way is not kept: it
+        // would take half as much memory as the plan.
+        let mut places = Places::default();
+        let mut entries = Vec::new();
         for entry in archive.entries().filter(|entry| entry.kind() != EntryKind::Directory) {
-            let Some(rest) = target.files.rest(entry.path()) else { continue };
-            refuse_link(&entry)?;
-            let place = place::under_target_path(target.path.as_ref(), entry.path(), rest)?;
-            let place = place::kept(&mut places, &place, entry.path())?;
-            chosen.push(Chosen { entry, place, properties: Arc::clone(&properties) });
+            if chosen(target, &entry, &mut places)?.is_some() {
+                entries.push(entry);
+            }
         }
-        if chosen.is_empty() {
+        if entries.is_empty() {
             return Err(nothing_found(archive, &target.files));
         }
-        planned(archive, chosen)
+        archive.expect(&entries);
+        let properties = Arc::default();
+        let mut plans = Vec::with_capacity(entries.len());
+        for entry in entries {
+            if let Some(place) = chosen(target, &entry, &mut places)? {
+                plans.push(planned(Chosen { entry, place, properties: Arc::clone(&properties) })?);
+            }
+        }
+        Ok(plans)
     }
+}
+
+/// Where a file goes, where it is one of those that `Files` names.
+fn chosen(target: &Target, entry: &Entry, places: &mut Places) -> Result<Option<Place>, PackageError> {
+    let Some(rest) = target.files.rest(entry.path()) else { return Ok(None) };
+    refuse_link(entry)?;
+    let place = place::under_target_path(target.path.as_ref(), entry.path(), rest)?;
+    place::kept(places, &place, entry.path()).map(Some)
 }
 
 /// The files that a file spec in the artifact names. Of several artifacts each goes by its own.
@@ -86,7 +103,11 @@ fn by_spec(archive: &Archive, target: &Target, path: &str) -> Result<Vec<Planned
         return Err(PackageError::NothingFound { kind: "generic", looked_for });
     };
     let (chosen, warnings) = spec.choose(archive)?;
-    let mut plans = planned(archive, chosen)?;
+    archive.expect(chosen.iter().map(|chosen| &chosen.entry));
+    let mut plans = Vec::with_capacity(chosen.len());
+    for chosen in chosen {
+        plans.push(planned(chosen)?);
+    }
     if let (Some(Planned::File(first)), false) = (plans.first(), warnings.is_empty()) {
         let first = PackagePlan { warnings, ..first.package(&target.repository.as_str().into()) };
         plans.splice(..1, [Planned::Package(first)]);
@@ -122,16 +143,11 @@ struct Chosen {
     properties: Arc<Properties>,
 }
 
-/// A plan for each file, its digests taken while it is read.
-fn planned(archive: &Archive, chosen: Vec<Chosen>) -> Result<Vec<Planned>, PackageError> {
-    archive.expect(chosen.iter().map(|chosen| &chosen.entry));
-    let mut plans = Vec::with_capacity(chosen.len());
-    for Chosen { entry, place, properties } in chosen {
-        let failed = |source| ArchiveError::Read { entry: entry.path().to_owned(), source };
-        let digests = Digests::of_plain(entry.open()?).map_err(failed)?;
-        plans.push(Planned::File(FilePlan::new(entry, place, properties, &digests)));
-    }
-    Ok(plans)
+/// The plan of a file, its digests taken while it is read.
+fn planned(Chosen { entry, place, properties }: Chosen) -> Result<Planned, PackageError> {
+    let failed = |source| ArchiveError::Read { entry: entry.path().to_owned(), source };
+    let digests = Digests::of_plain(entry.open()?).map_err(failed)?;
+    Ok(Planned::File(FilePlan::new(entry, place, properties, &digests)))
 }
 
 /// A link is never followed, and a copy of it would be another file: left out unasked it would be missed.
