@@ -89,7 +89,7 @@ impl Planned {
     pub fn path(&self, at: usize) -> Option<RepoPath> {
         match self {
             Self::Package(package) => Some(package.steps.get(at)?.file.path.clone()),
-            Self::File(file) => Some(file.path()),
+            Self::File(file) => (at == 0).then(|| file.path()),
         }
     }
 

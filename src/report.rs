@@ -1,6 +1,7 @@
 //! What CodePipeline is told at the end of a job: texts within the API's limits, output variables, and the report that
 //! goes into an output artifact. The same job gives the same report, so that a repeated call is harmless.
 
+mod file;
 mod told;
 
 use std::borrow::Cow;
@@ -13,10 +14,10 @@ use serde::{Deserialize, Serialize};
 use zip::CompressionMethod;
 use zip::write::SimpleFileOptions;
 
-use crate::package::{Coordinates, Digests, Noun, hex};
+use crate::package::{Coordinates, Noun, hex};
 use crate::plan::{Plan, Planned};
 use crate::registry::url::{Base, RepoKey, RepoPath};
-use crate::step::Step;
+pub use file::{FileState, PublishedFile};
 
 /// Longest summary, in characters (API model).
 const SUMMARY: usize = 2048;
@@ -32,47 +33,6 @@ const CHANGE: usize = 100;
 const OF_A_FILE: usize = 160;
 /// Most bytes of all output variables together.
 const VARIABLES: usize = 122_880;
-
-/// How a file came to be in the repository.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum FileState {
-    /// This job stored it.
-    Stored,
-    /// It was there already with the same content.
-    Skipped,
-    /// The same files were there already in an archive of other bytes; its digests are the ones that are reported.
-    #[serde(rename = "skipped")]
-    Repacked,
-    /// A dry run: it would be stored.
-    Planned,
-}
-
-/// A planned file that is in the repository now.
-#[derive(Debug, Clone)]
-pub struct PublishedFile {
-    /// How it came there.
-    pub state: FileState,
-    /// Its digests, where they are not those of the plan.
-    theirs: Option<Box<Digests>>,
-}
-
-impl PublishedFile {
-    /// The file as it was planned.
-    pub fn ours(state: FileState) -> Self {
-        Self { state, theirs: None }
-    }
-
-    /// An archive of the same files with these digests, which was there already.
-    pub fn repacked(theirs: Box<Digests>) -> Self {
-        Self { state: FileState::Repacked, theirs: Some(theirs) }
-    }
-
-    /// The digests that it has there; `step` is the one by which it was planned.
-    fn digests<'f>(&'f self, step: &'f Step) -> &'f Digests {
-        self.theirs.as_deref().unwrap_or(&step.file.digests)
-    }
-}
 
 /// Everything that a job published, and where.
 #[derive(Debug, Clone)]
@@ -333,8 +293,9 @@ fn cut(text: &str, most: usize) -> String {
 mod tests {
     use super::*;
     use crate::archive::source::Memory;
+    use crate::package::Digests;
     use crate::plan::PackagePlan;
-    use crate::step::{Content, PlannedFile};
+    use crate::step::{Content, PlannedFile, Step};
 
     fn published(states: &[FileState]) -> Published {
         of(states, |at, _| Coordinates { name: format!("left-{at}"), version: "1.0.0".to_owned() })

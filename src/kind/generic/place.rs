@@ -69,3 +69,28 @@ pub(super) fn safe(path: &str, place: &str) -> Result<RepoPath, PackageError> {
 pub(super) fn refused(path: &str, problem: &str, remedy: &str) -> PackageError {
     PackageError::Refused { path: path.to_owned(), problem: problem.to_owned(), remedy: remedy.to_owned() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_much_is_kept_of_places_and_no_more() {
+        for (length, allowed) in [(MAX_BYTES - 1, true), (MAX_BYTES, true), (MAX_BYTES + 1, false)] {
+            let path = RepoPath::parse(&"x".repeat(length)).unwrap();
+            let mut places = Places::default();
+            let once = kept(&mut places, &path, "a").is_ok();
+            assert_eq!(
+                (once, kept(&mut places, &path, "b").is_ok()),
+                (allowed, allowed),
+                "{length}: equal ones count once"
+            );
+            assert!(!allowed || kept(&mut places, &RepoPath::parse("yyyy").unwrap(), "a").is_err());
+        }
+        for (chosen, allowed) in [(MAX_ENTRIES - 1, true), (MAX_ENTRIES, false), (MAX_ENTRIES + 1, false)] {
+            assert_eq!(count(chosen, "a").is_ok(), allowed, "after {chosen}");
+        }
+        let message = count(MAX_ENTRIES, "dist/a").unwrap_err().to_string();
+        assert_eq!(message, "dist/a is one file too many: the limit is 100000 in one job");
+    }
+}

@@ -12,7 +12,7 @@ use crate::archive::{Archive, Selection};
 use crate::kind::{Kind, PackageError};
 use crate::make::Zip;
 use crate::package::Target;
-use crate::plan::{PackagePlan, Plan};
+use crate::plan::{PackagePlan, Plan, Planned};
 use crate::registry::url::{Base, RepoKey};
 use crate::template::Template;
 
@@ -77,6 +77,23 @@ fn a_plan_prints() {
         property from = docs: index.html
     ");
     assert!(!plan.is_annotated(), "the properties go along with the files");
+}
+
+#[test]
+fn files_kept_in_little_memory_are_planned_like_packages() {
+    let mut target = target("dist/**;docs/*", "web/{dir}");
+    target.properties = vec![("of".to_owned(), vec![Template::parse("{dir}, {name}").unwrap()])];
+    target.files = Selection::parse("dist/*;docs/*").unwrap();
+    let archive = open(build().bytes(), "Build");
+    let few = Plan::new(Generic.planned(&archive, &target).unwrap(), &target).unwrap();
+    let whole = Plan::new(Generic.plan(&archive, &target).unwrap(), &target).unwrap();
+    assert!(few.planned().iter().all(|planned| matches!(planned, Planned::File(_))));
+    assert!(whole.planned().iter().all(|planned| matches!(planned, Planned::Package(_))));
+    assert_eq!((few.digest(), few.to_string()), (whole.digest(), whole.to_string()));
+    for (one, other) in few.planned().iter().zip(whole.planned()) {
+        assert_eq!((one.of(), one.noun(), one.files()), (other.of(), other.noun(), other.files()));
+        assert_eq!((one.path(0), one.path(1).is_none()), (other.path(0), other.path(1).is_none()));
+    }
 }
 
 #[test]
