@@ -175,7 +175,7 @@ async fn a_wrong_password_is_not_tried_for_each_file_where_no_token_is_to_be_had
 #[tokio::test]
 async fn a_token_that_is_revoked_in_mid_job_is_asked_for_again() {
     let stack = stack().await;
-    let pause = Fault::Delay(Duration::from_millis(300));
+    let pause = Fault::Delay(Duration::from_millis(1_200));
     stack.traffic.fault(artifactory::SERVICE, Some(Method::PUT), "/api/npm/", 0, 1, pause);
     stack.pipeline.queue(stack.action(package("left", "1.0.0")));
     let revoking = async {

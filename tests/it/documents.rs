@@ -55,6 +55,9 @@ fn the_readme_lists_nothing_that_is_not_there() {
     for word in readme.split("make ").skip(1) {
         let target: String = word.chars().take_while(|c| c.is_ascii_lowercase() || *c == '-').collect();
         // `make` is an English word, too: only what stands in code counts.
+        if target.is_empty() {
+            continue;
+        }
         if readme.contains(&format!("`make {target}")) || readme.contains(&format!("\nmake {target}")) {
             assert!(makefile.contains(&format!("\n{target}:")), "the Makefile has no target {target}");
         }

@@ -191,7 +191,7 @@ async fn a_job_that_another_worker_acknowledges_first_is_skipped_and_not_answere
     stack.pipeline.configure(|settings| settings.redispatch_after = Duration::ZERO);
     let job = stack.pipeline.queue(stack.action(package("left", "1.0.0")));
     // Between the claim and the acknowledgement, another worker is faster.
-    let pause = Fault::Delay(Duration::from_millis(700));
+    let pause = Fault::Delay(Duration::from_millis(2_500));
     stack.traffic.fault(s3::SERVICE, Some(Method::PUT), "jobs/", 0, 1, pause);
     stack.worker().await;
     let other = scene::other_worker(&stack);

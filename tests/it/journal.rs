@@ -65,7 +65,7 @@ async fn the_claim_is_there_before_the_acknowledgement_and_gone_after_the_answer
 async fn a_claim_says_who_has_the_job_until_when_and_nothing_secret() {
     let stack = stack().await;
     let job = stack.pipeline.queue(stack.action(package("left", "1.0.0")));
-    stack.traffic.fault(secrets::SERVICE, None, "GetSecretValue", 0, 1, Fault::Delay(Duration::from_millis(200)));
+    stack.traffic.fault(secrets::SERVICE, None, "GetSecretValue", 0, 1, Fault::Delay(Duration::from_millis(1_200)));
     stack.worker().await;
     let looking = async {
         stack.traffic.wait_for(secrets::SERVICE, &Method::POST, "GetSecretValue", 1).await;
@@ -197,7 +197,7 @@ async fn a_job_that_codepipeline_has_forgotten_is_given_up() {
 #[tokio::test]
 async fn expired_credentials_of_a_job_are_replaced() {
     let stack = stack().await;
-    let pause = Fault::Delay(Duration::from_millis(200));
+    let pause = Fault::Delay(Duration::from_millis(1_200));
     stack.traffic.fault(secrets::SERVICE, None, "GetSecretValue", 0, 1, pause.clone());
     stack.traffic.fault(artifactory::SERVICE, Some(Method::PUT), "/api/npm/", 0, 1, pause);
     let job = stack.pipeline.queue(stack.action(package("left", "1.0.0")).output("Report", ARTIFACTS, "web/Report/1"));
@@ -219,7 +219,7 @@ async fn expired_credentials_of_a_job_are_replaced() {
 #[tokio::test]
 async fn credentials_that_cannot_be_renewed_just_now_are_no_question_of_rights() {
     let stack = stack().await;
-    let pause = Fault::Delay(Duration::from_millis(200));
+    let pause = Fault::Delay(Duration::from_millis(1_200));
     stack.traffic.fault(secrets::SERVICE, None, "GetSecretValue", 0, 1, pause);
     stack.traffic.fault(pipeline::SERVICE, None, "GetJobDetails", 0, 3, aws_error(500, "InternalFailure"));
     let job = stack.pipeline.queue(stack.action(package("left", "1.0.0")));

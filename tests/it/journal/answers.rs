@@ -75,7 +75,7 @@ async fn an_action_that_has_timed_out_is_let_go() {
 #[tokio::test]
 async fn an_abandoned_execution_is_answered_like_any_other() {
     let stack = stack().await;
-    let pause = Fault::Delay(Duration::from_millis(200));
+    let pause = Fault::Delay(Duration::from_millis(1_200));
     stack.traffic.fault(secrets::SERVICE, None, "GetSecretValue", 0, 1, pause);
     let job = stack.pipeline.queue(stack.action(package("left", "1.0.0")));
     stack.worker().await;
@@ -93,7 +93,7 @@ async fn a_job_that_is_forgotten_in_the_middle_is_let_go() {
     for (service, what) in [(s3::SERVICE, "jobs/"), (secrets::SERVICE, "GetSecretValue")] {
         let stack = stack().await;
         // Held before the acknowledgement, or before the result.
-        stack.traffic.fault(service, None, what, 0, 1, Fault::Delay(Duration::from_millis(200)));
+        stack.traffic.fault(service, None, what, 0, 1, Fault::Delay(Duration::from_millis(1_200)));
         let job = stack.pipeline.queue(stack.action(package("left", "1.0.0")));
         stack.worker().await;
         let method = if service == s3::SERVICE { Method::PUT } else { Method::POST };

@@ -131,7 +131,7 @@ async fn a_job_whose_claim_is_gone_is_not_answered_by_whoever_lost_it() {
     let stack = stack().await;
     let action = stack.action(package("left", "1.0.0")).configuration("Options", "existing=fail");
     let job = stack.pipeline.queue(action);
-    let pause = Fault::Delay(Duration::from_millis(300));
+    let pause = Fault::Delay(Duration::from_millis(1_200));
     stack.traffic.fault(artifactory::SERVICE, Some(Method::GET), "/api/storage/", 0, 1, pause);
     stack.worker().await;
     let removing = async {
@@ -151,7 +151,7 @@ async fn a_claim_that_is_gone_when_it_is_closed_is_as_good_as_closed() {
         let stack = stack().await;
         stack.s3.switch(|behaviour| behaviour.delete_of_missing = missing);
         let job = stack.pipeline.queue(stack.action(package("left", "1.0.0")));
-        let pause = Fault::Delay(Duration::from_millis(300));
+        let pause = Fault::Delay(Duration::from_millis(1_200));
         stack.traffic.fault(pipeline::SERVICE, None, "PutJobSuccessResult", 0, 1, pause);
         stack.worker().await;
         let removing = async {
@@ -171,7 +171,7 @@ async fn a_claim_that_is_gone_when_it_is_taken_over_is_not_made_anew() {
     let stack = stack().await;
     let job = stack.pipeline.queue(stack.action(package("left", "1.0.0")));
     handed_over(&stack, &job).await;
-    let pause = Fault::Delay(Duration::from_millis(300));
+    let pause = Fault::Delay(Duration::from_millis(1_200));
     stack.traffic.fault(s3::SERVICE, Some(Method::PUT), &claim_key(&job), 0, 1, pause);
     stack.worker().await;
     let removing = async {

@@ -80,7 +80,7 @@ async fn an_offer_that_others_saw_meanwhile_costs_no_progress() {
         stack.pipeline.configure(|settings| settings.redispatch_after = Duration::ZERO);
         stack.pipeline.advance(NEXT_OFFER);
         // Another poll between the offer and its acknowledgement.
-        let pause = Fault::Delay(Duration::from_millis(300));
+        let pause = Fault::Delay(Duration::from_millis(1_200));
         stack.traffic.fault(pipeline::SERVICE, None, "AcknowledgeJob", 1, 1, pause);
         stack.worker().await;
         let polling = async {
