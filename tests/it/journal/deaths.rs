@@ -117,7 +117,7 @@ async fn what_a_dead_worker_stored_and_nobody_sees_yet_is_no_existing_version() 
 async fn a_worker_that_is_killed_after_its_answer_leaves_nothing_to_answer() {
     let stack = stack().await;
     let job = stack.pipeline.queue(stack.action(package("left", "1.0.0")));
-    let answered = Fault::Stall { after: 0, pause: HELD };
+    let answered = Fault::Late(HELD);
     dies_at(&stack, &job, pipeline::SERVICE, &Method::POST, "PutJobSuccessResult", answered).await;
     stack.pipeline.wait_for_result(&job, DEADLINE).await;
     let _successor = another_process(&stack).await;

@@ -50,11 +50,11 @@ async fn a_failure_that_may_have_been_told_is_told_again_and_its_job_is_not_run(
 #[tokio::test]
 async fn a_worker_that_is_killed_over_its_failure_is_repeated() {
     // It never arrived, or it was taken and nobody heard so.
-    for fault in [Fault::Delay(HELD), Fault::Stall { after: 0, pause: HELD }] {
+    for fault in [Fault::Delay(HELD), Fault::Late(HELD)] {
         let stack = stack().await;
         let job = unreadable(&stack);
         dies_at(&stack, &job, pipeline::SERVICE, &Method::POST, "PutJobFailureResult", fault.clone()).await;
-        if matches!(fault, Fault::Stall { .. }) {
+        if matches!(fault, Fault::Late(_)) {
             stack.pipeline.wait_for_result(&job, DEADLINE).await;
         }
         mend(&stack);
