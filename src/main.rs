@@ -39,7 +39,7 @@ async fn worker(settings: Settings) -> Result<Worker, Error> {
         Some(pem) => Trust::with_added(pem.as_bytes())?,
         None => trust,
     };
-    // As soon as the first request for work is under way: reading them takes longer than all the rest.
+    // Beside the first request for work, which does not wait for it: reading them takes longer than all the rest.
     let reading = trust.clone();
     drop(tokio::task::spawn_blocking(move || reading.read()));
     let http = Http::new(trust);

@@ -2,6 +2,7 @@
 //! which a resumed job knows that it still follows the same one.
 
 mod file;
+mod planned;
 mod properties;
 mod together;
 
@@ -13,12 +14,13 @@ use std::sync::Arc;
 
 use sha1::Digest as _;
 
-use crate::package::{Coordinates, Noun, Target, hex};
+use crate::package::{Coordinates, Target, hex};
 use crate::registry::url::RepoPath;
 use crate::stamp::Stamp;
 use crate::step::{Rivals, Segment, Step, Way};
 use crate::template::TemplateError;
 pub use file::{FilePlan, Properties};
+pub use planned::Planned;
 
 /// Longest text of a plan in the log, in characters.
 const EXCERPT: usize = 20_000;
@@ -49,15 +51,6 @@ impl PackagePlan {
     }
 }
 
-/// What a package type plans: a package, or one of the files that are none, of which there may be very many.
-#[derive(Debug, Clone)]
-pub enum Planned {
-    /// A package.
-    Package(PackagePlan),
-    /// A file.
-    File(FilePlan),
-}
-
 /// All packages of a job, in the order in which they are published.
 #[derive(Debug, Clone, Default)]
 pub struct Plan {
@@ -68,66 +61,11 @@ pub struct Plan {
     properties: Arc<properties::Wanted>,
 }
 
-impl Planned {
-    /// How many files it has.
-    pub fn files(&self) -> usize {
-        match self {
-            Self::Package(package) => package.steps.len(),
-            Self::File(_) => 1,
-        }
-    }
-
-    /// Name and version.
-    pub fn of(&self) -> Cow<'_, Coordinates> {
-        match self {
-            Self::Package(package) => Cow::Borrowed(&package.of),
-            Self::File(file) => Cow::Owned(Coordinates::file(&file.path())),
-        }
-    }
-
-    /// The path of one of its files in the repository.
-    pub fn path(&self, at: usize) -> Option<RepoPath> {
-        match self {
-            Self::Package(package) => Some(package.steps.get(at)?.file.path.clone()),
-            Self::File(file) => (at == 0).then(|| file.path()),
-        }
-    }
-
-    /// What is published.
-    pub fn noun(&self) -> Noun {
-        match self {
-            Self::Package(package) => package.of.noun(),
-            Self::File(_) => Noun::File,
-        }
-    }
-
-    /// The package, where it is one.
-    pub fn as_package(&self) -> Option<&PackagePlan> {
-        match self {
-            Self::Package(package) => Some(package),
-            Self::File(_) => None,
-        }
-    }
-
-    fn rivals(&self) -> Option<(&str, &Rivals)> {
-        match self {
-            Self::Package(package) => package.rivals(),
-            Self::File(_) => None,
-        }
-    }
-}
-
 /// A plan of packages as they are.
 #[cfg(test)]
 impl FromIterator<PackagePlan> for Plan {
     fn from_iter<I: IntoIterator<Item = PackagePlan>>(packages: I) -> Self {
         Self { packages: packages.into_iter().map(Planned::Package).collect(), ..Self::default() }
-    }
-}
-
-impl From<PackagePlan> for Planned {
-    fn from(package: PackagePlan) -> Self {
-        Self::Package(package)
     }
 }
 

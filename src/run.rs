@@ -291,8 +291,10 @@ async fn in_time<T>(deadline: Deadline, work: impl Future<Output = T>) -> Result
 /// What may not be seen is refused with what the server says to it.
 async fn in_the_servers_words(failure: Failure, plan: &Plan, repository: &RepoKey, registry: &Registry) -> Failure {
     let Failure::Unseen { repository: place, paths, source: None } = failure else { return failure };
-    let steps = plan.packages().flat_map(|package| package.into_owned().steps);
-    let source = match { steps }.find(|step| paths.first().first() == Some(&step.file.path)) {
+    let step = paths.first().first().and_then(|path| {
+        plan.packages().flat_map(|package| package.into_owned().steps).find(|step| step.file.path == *path)
+    });
+    let source = match step {
         Some(step) => registry.refusal(repository, &step).await,
         None => None,
     };

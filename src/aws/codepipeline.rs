@@ -10,7 +10,7 @@ use aws_sdk_codepipeline::config::http::HttpResponse;
 use aws_sdk_codepipeline::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_codepipeline::types as raw;
 
-use super::{AwsError, Meaning, Patience, timeouts, was_never_sent};
+use super::{AwsError, Meaning, Patience, was_never_sent};
 use crate::deadline::Deadline;
 use crate::guard::guarded_now;
 use crate::job::{Job, JobId, Offer};
@@ -55,7 +55,7 @@ impl CodePipeline {
     }
 
     fn limited(deadline: Deadline) -> Builder {
-        Builder::new().timeout_config(timeouts(deadline, CALL))
+        Builder::new().timeout_config(Patience::of(deadline, CALL).timeouts())
     }
 
     /// Asks for at most `most` jobs of one action type. Jobs that could never be answered are logged and left out.
@@ -133,12 +133,14 @@ impl CodePipeline {
 
     /// The job as it is now, with fresh credentials; `None` where CodePipeline does not know it (any more).
     pub async fn details(&self, id: &JobId, deadline: Deadline) -> Result<Option<Job>, AwsError> {
+        // Judged by what was left when the call began.
+        let patience = Patience::of(deadline, CALL);
         let answer = self
             .client
             .get_job_details()
             .job_id(id.as_str())
             .customize()
-            .config_override(Self::limited(deadline))
+            .config_override(Builder::new().timeout_config(patience.timeouts()))
             .send()
             .await;
         match answer {
@@ -147,7 +149,7 @@ impl CodePipeline {
                 Ok(Some(Job::parse(id.clone(), details.data)))
             }
             Err(error) if error.code() == Some("JobNotFoundException") => Ok(None),
-            Err(error) => Err(AwsError::of("GetJobDetails", &error).within(Patience::of(deadline, CALL))),
+            Err(error) => Err(AwsError::of("GetJobDetails", &error).within(patience)),
         }
     }
 

@@ -185,11 +185,6 @@ impl Patience {
     }
 }
 
-/// Time-outs for one call.
-fn timeouts(deadline: Deadline, wanted: Duration) -> TimeoutConfig {
-    Patience::of(deadline, wanted).timeouts()
-}
-
 /// The process's AWS configuration: region, endpoints and credentials from where the SDK takes them.
 pub async fn configuration(trust: Trust) -> SdkConfig {
     aws_config::defaults(aws_config::BehaviorVersion::latest())

@@ -8,7 +8,7 @@ use aws_sdk_s3::config::Builder;
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
 
-use super::{AwsError, Meaning, timeouts};
+use super::{AwsError, Meaning, Patience};
 use crate::deadline::Deadline;
 
 /// Longest wait for one call.
@@ -39,7 +39,7 @@ impl Objects {
     }
 
     fn limited(deadline: Deadline) -> Builder {
-        Builder::new().timeout_config(timeouts(deadline, CALL))
+        Builder::new().timeout_config(Patience::of(deadline, CALL).timeouts())
     }
 
     /// All keys that begin with `prefix`.

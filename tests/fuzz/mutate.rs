@@ -317,19 +317,10 @@ pub(crate) fn metadata(dice: &mut Rng, bytes: &mut Vec<u8>) {
         "--x--",
         "",
     ];
-    for _ in 0..dice.usize(1..4) {
-        if dice.u8(..3) == 0 {
-            blindly(dice, bytes);
-            continue;
-        }
-        let starts: Vec<usize> =
-            bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1).collect();
-        let at = dice.choice(&starts).copied().unwrap_or(0);
+    insert(dice, bytes, b'\n', |dice| {
         let end = ["\n", "\r\n", "\r", "\n\r"][dice.usize(..4)];
-        let line = format!("{}{end}", LINES[dice.usize(..LINES.len())]);
-        bytes.splice(at..at, line.into_bytes());
-    }
-    bytes.truncate(MOST);
+        format!("{}{end}", LINES[dice.usize(..LINES.len())])
+    });
 }
 
 /// A POM in which an element, an entity or a value comes in somewhere, or is there twice.
@@ -352,15 +343,21 @@ pub(crate) fn pom(dice: &mut Rng, bytes: &mut Vec<u8>) {
         "-SNAPSHOT",
         "</project>",
     ];
+    insert(dice, bytes, b'>', |dice| PIECES[dice.usize(..PIECES.len())].to_owned());
+}
+
+/// Puts up to three pieces behind some of these bytes, or changes anything at all.
+fn insert(dice: &mut Rng, bytes: &mut Vec<u8>, behind: u8, piece: impl Fn(&mut Rng) -> String) {
     for _ in 0..dice.usize(1..4) {
         if dice.u8(..3) == 0 {
             blindly(dice, bytes);
             continue;
         }
-        let ends: Vec<usize> =
-            bytes.iter().enumerate().filter(|(_, byte)| **byte == b'>').map(|(at, _)| at + 1).collect();
-        let at = dice.choice(&ends).copied().unwrap_or(0);
-        bytes.splice(at..at, PIECES[dice.usize(..PIECES.len())].bytes());
+        let places: Vec<usize> =
+            bytes.iter().enumerate().filter(|(_, byte)| **byte == behind).map(|(at, _)| at + 1).collect();
+        let at = dice.choice(&places).copied().unwrap_or(0);
+        let piece = piece(dice);
+        bytes.splice(at..at, piece.into_bytes());
     }
     bytes.truncate(MOST);
 }
