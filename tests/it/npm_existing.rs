@@ -265,20 +265,28 @@ async fn of_five_packages_the_third_is_refused_and_a_retry_publishes_the_rest() 
     let (_, result) = stack.run(stack.action(five.clone())).await;
     let (kind, message) = failure(result);
     assert_eq!(kind, "JobFailed");
-    insta::assert_snapshot!(scene::steady(&stack, &message), @r"
-    Package c@1.0.0: publishing: PUT api/npm/npm-local/c was answered with 413; the server said: the storage quota is used up.
-    Target: npm-local at http://artifactory, with the secret codepipeline-artifactory/default.
-    Published all the same: a@1.0.0, b@1.0.0. Not published: c@1.0.0, d@1.0.0, e@1.0.0.
-    What to do: Raise the upload limit of Artifactory or of the proxy before it.
-    Log: request id RUN.
-    ");
-    assert_eq!(stack.stored(), ["a", "b"].map(|name| path(name, "1.0.0")));
+    // What was under way with the third comes to its end: on a busy machine that can be the last two.
+    let stored = stack.stored();
+    let (published, missing): (Vec<&str>, Vec<&str>) =
+        ["a", "b", "c", "d", "e"].into_iter().partition(|name| stored.contains(&path(name, "1.0.0")));
+    assert!(published.starts_with(&["a", "b"]) && missing.contains(&"c"), "{stored:?}");
+    let [published_names, missing_names] = [&published, &missing]
+        .map(|names| names.iter().map(|name| format!("{name}@1.0.0")).collect::<Vec<_>>().join(", "));
+    let expected = format!(
+        "Package c@1.0.0: publishing: PUT api/npm/npm-local/c was answered with 413; the server said: the storage quota is used up.\n\
+         Target: npm-local at http://artifactory, with the secret codepipeline-artifactory/default.\n\
+         Published all the same: {published_names}. Not published: {missing_names}.\n\
+         What to do: Raise the upload limit of Artifactory or of the proxy before it.\n\
+         Log: request id RUN."
+    );
+    assert_eq!(scene::steady(&stack, &message), expected);
 
     let before = puts(&stack);
     let (_, result) = stack.run(stack.action(five)).await;
-    assert_eq!([&variables(&result)["PackageCount"], &variables(&result)["SkippedCount"]], ["5", "2"]);
+    assert_eq!(variables(&result)["PackageCount"], "5");
+    assert_eq!(variables(&result)["SkippedCount"], published.len().to_string());
     assert_eq!(stack.stored(), ["a", "b", "c", "d", "e"].map(|name| path(name, "1.0.0")));
-    assert_eq!(puts(&stack), before + 3);
+    assert_eq!(puts(&stack), before + missing.len());
 }
 
 #[tokio::test]
