@@ -27,7 +27,7 @@ use crate::package::Target;
 use crate::plan::{PackagePlan, Plan, Planned};
 use crate::publish::{Done, Publishing};
 use crate::registry::url::RepoKey;
-use crate::registry::{Found, Http, Registry};
+use crate::registry::{Care, Found, Http, Registry};
 use crate::report::{FailureReport, Published};
 use crate::settings::Settings;
 use crate::snapshots;
@@ -229,7 +229,8 @@ impl Run<'_> {
         let digest = plan.digest();
         let named = snapshots::named(action, plan, &digest, registry, hold, self.deadline).await?.map(Arc::new);
         let plan = named.as_ref().unwrap_or(plan);
-        let found = look(action, plan, registry).await?;
+        let care = if hold.is_resumed() { Care::OursMayBeThere } else { Care::Usual };
+        let found = look(action, plan, registry, care).await?;
         let went_on_with = hold.went_on_with(&digest);
         let earlier = if went_on_with.is_some() { Earlier::Sent } else { Earlier::Nothing };
         if self.progress.uncertain {

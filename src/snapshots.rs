@@ -9,7 +9,7 @@ use crate::hold::Hold;
 use crate::look::look;
 use crate::plan::Plan;
 use crate::registry::url::RepoPath;
-use crate::registry::{Found, Registry};
+use crate::registry::{Care, Found, Registry};
 use crate::stamp::Stamp;
 use crate::stop::Stop;
 
@@ -75,6 +75,6 @@ async fn again(
     if action.existing == Existing::Fail || rest.iter().any(|other| other.as_ref() != Some(first)) {
         return Ok(None);
     }
-    let found = look(action, &plan.stamped(first), registry).await?;
+    let found = look(action, &plan.stamped(first), registry, Care::Usual).await?;
     Ok(found.iter().all(Found::is_there).then(|| first.clone()))
 }

@@ -56,6 +56,16 @@ impl Found {
     }
 }
 
+/// What a look must reckon with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Care {
+    /// Nothing of this job's was sent so far.
+    Usual,
+    /// An earlier attempt may have stored the file. Where the storage API is closed and the listing lags nothing would
+    /// tell of it, and it would be sent again, over itself.
+    OursMayBeThere,
+}
+
 /// What a look has brought.
 #[derive(Debug)]
 pub(super) struct Look {
@@ -74,9 +84,9 @@ pub(super) enum Side {
 
 impl Registry {
     /// What is in the repository in this step's place: by digest, and where that differs, by what is inside.
-    pub async fn look(&self, repository: &RepoKey, step: &Step) -> Result<Found, RegistryError> {
+    pub async fn look(&self, repository: &RepoKey, step: &Step, care: Care) -> Result<Found, RegistryError> {
         let budget = Budget::new(self.wire.pacing, self.deadline);
-        match self.look_within(repository, step, &budget).await? {
+        match self.look_within(repository, step, care, &budget).await? {
             Look { found: Found::Absent, rival: Some(by), .. } => Ok(Found::Outranked { by }),
             Look { found: Found::Other(other), .. } => self.compare(repository, step, *other, &budget).await,
             Look { found, .. } => Ok(found),
@@ -96,9 +106,10 @@ impl Registry {
         &self,
         repository: &RepoKey,
         step: &Step,
+        care: Care,
         budget: &Budget,
     ) -> Result<Look, RegistryError> {
-        let storage = self.look_at_storage(repository, step, budget.clone());
+        let storage = self.look_at_storage(repository, step, care, budget);
         let by_storage = |found| Look { found, rival: None };
         let Some(listing) = &step.listing else {
             let found = weigh(storage.await?, None, &step.file.digests);

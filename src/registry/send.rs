@@ -9,7 +9,7 @@ use super::Registry;
 use super::budget::Budget;
 use super::error::{Purpose, RegistryError, Seen};
 use super::form::{Form, Next, request};
-use super::look::{Found, Other, sha256};
+use super::look::{Care, Found, Other, sha256};
 use super::storage::of_deploy;
 use super::url::RepoKey;
 use super::wire::{Again, Failed, Take, Text};
@@ -112,7 +112,7 @@ impl Registry {
     ) -> Result<Found, RegistryError> {
         let mut polls = self.wire.pacing.polls.into_iter();
         loop {
-            let found = self.look_within(repository, step, budget).await?.found;
+            let found = self.look_within(repository, step, Care::OursMayBeThere, budget).await?.found;
             let may_come_yet = found == Found::Absent && (in_doubt || step.listing.is_some());
             match polls.next() {
                 // Nothing of this job can be there: what the server said is told while there is time for it.
@@ -150,7 +150,8 @@ impl Registry {
         let told = matches!(answered, Some(Found::Same));
         let mut polls = self.wire.pacing.polls.into_iter();
         loop {
-            let found = match self.look_within(repository, step, budget).await.map(|look| look.found) {
+            let look = self.look_within(repository, step, Care::OursMayBeThere, budget);
+            let found = match look.await.map(|look| look.found) {
                 // The server's answer told the digest; a look that fails takes nothing back.
                 Err(_) if told => return Ok(()),
                 found => found?,

@@ -1,17 +1,18 @@
-//! What Artifactory's storage knows of a file: asked by its API ("File Info" of Artifactory's REST API), or told in the
-//! answer to a deploy.
+//! What Artifactory's storage knows of a file: asked by its API ("File Info" of Artifactory's REST API), told in the
+//! answer to a deploy, or in the headers of the file itself.
 
-use reqwest::Method;
 use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
+use reqwest::{Method, Response};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::Registry;
 use super::budget::Budget;
 use super::error::{Purpose, RegistryError};
-use super::look::{Found, Side, compare, sha256, visible};
+use super::look::{Care, Found, Side, compare, sha256, visible};
 use super::url::RepoKey;
-use super::wire::{Answer, Request, Text};
+use super::wire::{Answer, Lost, Request, Take, Text, Wire};
+use crate::deadline::Deadline;
 use crate::package::Digests;
 use crate::step::{PlannedFile, Step};
 
@@ -33,11 +34,30 @@ impl Registry {
         &self,
         repository: &RepoKey,
         step: &Step,
-        mut budget: Budget,
+        care: Care,
+        budget: &Budget,
     ) -> Result<Side, RegistryError> {
-        match visible(self.read_storage(repository, step, &mut budget).await)? {
-            Ok(Answer { text, .. }) => Ok(of_storage(&text, &step.file.digests)),
-            Err(hidden) => Ok(Side::Found(hidden)),
+        let by_api = match visible(self.read_storage(repository, step, &mut budget.clone()).await)? {
+            Ok(Answer { text, .. }) => of_storage(&text, &step.file.digests),
+            Err(hidden) => Side::Found(hidden),
+        };
+        // Who closes the API may do so with 404; on the first attempt the listing is believed, which spares a request.
+        let is_closed = match by_api {
+            Side::Found(Found::Unknown) => true,
+            Side::Found(Found::Absent) => care == Care::OursMayBeThere,
+            _ => false,
+        };
+        if !is_closed {
+            return Ok(by_api);
+        }
+        match visible(self.read_file(repository, step, &mut budget.clone()).await)? {
+            Ok(Checksums { sha1, sha256 }) => Ok(match compare(sha256, sha1, &step.file.digests) {
+                // Of whatever answers there: no file of Artifactory's is without them.
+                Side::Undigested => by_api,
+                by_file @ Side::Found(_) => by_file,
+            }),
+            // Whether there is none or the file is hidden as well, nothing more is known than before.
+            Err(_) => Ok(by_api),
         }
     }
 
@@ -65,6 +85,19 @@ impl Registry {
         self.read(self.storage(&path), &Text, budget).await
     }
 
+    /// The checksums that the file itself is served with: `HEAD` of its path ("Retrieve Artifact" of Artifactory's REST
+    /// API, `X-Checksum-Sha256` and `X-Checksum-Sha1`).
+    async fn read_file(
+        &self,
+        repository: &RepoKey,
+        step: &Step,
+        budget: &mut Budget,
+    ) -> Result<Checksums, RegistryError> {
+        let path = format!("{repository}/{}", step.file.path.encoded());
+        let request = Request { method: Method::HEAD, ..self.storage(&path) };
+        self.read(request, &ChecksumHeaders, budget).await
+    }
+
     fn storage<'p>(&self, path: &'p str) -> Request<'p> {
         Request {
             purpose: Purpose::Look,
@@ -74,6 +107,18 @@ impl Registry {
             headers: HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("*/*"))]),
             payload: None,
         }
+    }
+}
+
+/// Reads the checksums that stand in an answer's headers.
+struct ChecksumHeaders;
+
+impl Take for ChecksumHeaders {
+    type Taken = Checksums;
+
+    async fn take(&self, _: &Wire, response: Response, _: Deadline) -> Result<Checksums, Lost> {
+        let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        Ok(Checksums { sha1: header("x-checksum-sha1"), sha256: header("x-checksum-sha256") })
     }
 }
 

@@ -44,6 +44,8 @@ struct Script {
     expired: Vec<String>,
     /// Status of reads of storage, unless 200.
     storage: u16,
+    /// Status of reads of a file itself, unless 200.
+    reads: u16,
     /// Whether the listing shows what is stored.
     listed: bool,
     /// Status of uploads that change nothing, unless 201.
@@ -62,6 +64,7 @@ fn fresh() -> Script {
         minted: 0,
         expired: Vec::new(),
         storage: 200,
+        reads: 200,
         listed: true,
         put: 201,
         tells: false,
@@ -172,11 +175,14 @@ fn handle(script: &mut Script, request: &Request) -> Reply {
                 Some(bytes) => json_reply(200, &json!({"checksums": checksums(bytes)})),
             }
         }
-        ("GET", path) if path.starts_with("/npm-local/") => {
-            match script.files.get(path.trim_start_matches("/npm-local/")) {
-                Some(bytes) => reply(200, &[], bytes.clone()),
-                None => refuse(404),
+        ("GET" | "HEAD", path) if path.starts_with("/npm-local/") => {
+            if script.reads != 200 {
+                return refuse(script.reads);
             }
+            let Some(bytes) = script.files.get(path.trim_start_matches("/npm-local/")) else { return refuse(404) };
+            let Digests { sha1, sha256, .. } = digests(bytes);
+            let headers = [("x-checksum-sha1", hex(&sha1)), ("x-checksum-sha256", hex(&sha256))];
+            reply(200, &headers.each_ref().map(|(name, value)| (*name, value.as_str())), bytes.clone())
         }
         ("PUT", path) => {
             let file = path.trim_start_matches("/npm-local/").to_owned();

@@ -470,11 +470,11 @@ fn is_store(request: &Request) -> bool {
     request.method == Method::PUT || is_upload(request)
 }
 
-/// A stored file is read where its digest is not ours, to see whether the same files are in it: the very file that the
-/// storage API was asked about, by its own path or by the npm API's.
+/// A stored file is read where its digest is not ours, to see whether the same files are in it, and its head where the
+/// storage API does not tell: the very file that the storage API was asked about, by its own path or by the npm API's.
 fn is_compared(request: &Request, looked_at: &BTreeSet<&str>) -> bool {
     let path = request.path.trim_start_matches("/artifactory/");
-    request.method == Method::GET && looked_at.contains(path.trim_start_matches("api/npm/"))
+    matches!(request.method, Method::GET | Method::HEAD) && looked_at.contains(path.trim_start_matches("api/npm/"))
 }
 
 /// What the JSON services call a request.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use codepipeline_artifactory::package::hex;
-use codepipeline_artifactory::registry::{Class, Found};
+use codepipeline_artifactory::registry::{Care, Class, Found};
 use codepipeline_artifactory::step::{Body, Segment, Step};
 use hyper::Method as Verb;
 
@@ -38,10 +38,10 @@ async fn the_same_files_are_alike_and_only_where_files_decide() {
     let server = Scripted::start().await;
     let registry = server.with_token().await;
     hold(&server, alike());
-    let found = registry.look(&repository(), &archive()).await.unwrap();
+    let found = registry.look(&repository(), &archive(), Care::Usual).await.unwrap();
     assert_eq!(found, Found::Alike(Box::new(digests(&alike()))));
     let bytes_alone = step(Body(vec![Segment::Raw(spooled(ours()))]), &digests(&ours()));
-    let found = registry.look(&repository(), &bytes_alone).await.unwrap();
+    let found = registry.look(&repository(), &bytes_alone, Care::Usual).await.unwrap();
     assert!(matches!(found, Found::Other(_)), "{found:?}");
     assert_eq!(server.count(&Verb::GET, &format!("/artifactory{PLAIN}")), 1, "nothing is fetched for nothing");
 }
@@ -57,7 +57,7 @@ async fn an_archive_is_fetched_through_a_redirect_without_the_credential() {
     let redirect =
         |times| server.answer(Verb::GET, &format!("/artifactory{PLAIN}"), times, 302, &[("location", &there)], "");
     redirect(1);
-    let found = registry.look(&repository(), &archive()).await.unwrap();
+    let found = registry.look(&repository(), &archive(), Care::Usual).await.unwrap();
     assert!(matches!(found, Found::Alike(_)), "{found:?}");
 
     // Ours itself, given out by somebody for what the server has: the server says otherwise.
@@ -65,12 +65,12 @@ async fn an_archive_is_fetched_through_a_redirect_without_the_credential() {
     for given in [ours(), alike()] {
         hold(&elsewhere, given);
         redirect(1);
-        let found = registry.look(&repository(), &archive()).await.unwrap();
+        let found = registry.look(&repository(), &archive(), Care::Usual).await.unwrap();
         let Found::Other(other) = found else { panic!("{found:?}") };
         assert_eq!(other.differences, "");
     }
     assert_eq!(elsewhere.log(), ["GET /public ", "GET /public ", "GET /public "]);
-    let found = registry.look(&repository(), &archive()).await.unwrap();
+    let found = registry.look(&repository(), &archive(), Care::Usual).await.unwrap();
     let Found::Other(other) = found else { panic!("{found:?}") };
     assert_eq!(other.differences, "package.json has other bytes");
     let theirs_is = hex(&digests(&server.stored().unwrap()).sha256);
@@ -86,7 +86,7 @@ async fn what_is_too_long_to_be_the_same_is_not_fetched_to_its_end() {
     let slow = Fault::Stall { after: 100, pause: Duration::from_mins(1) };
     server.fault(Verb::GET, &format!("/artifactory{PLAIN}"), 1, slow);
     let (repository, archive) = (repository(), archive());
-    let look = tokio::time::timeout(Duration::from_secs(20), registry.look(&repository, &archive));
+    let look = tokio::time::timeout(Duration::from_secs(20), registry.look(&repository, &archive, Care::Usual));
     let found = look.await.expect("nobody waits for it").unwrap();
     assert!(matches!(found, Found::Other(other) if other.differences.is_empty()));
 }
@@ -97,6 +97,6 @@ async fn a_server_that_fails_at_the_comparison_is_no_conflict() {
     let registry = server.with_token().await;
     hold(&server, alike());
     server.answer(Verb::GET, &format!("/artifactory{PLAIN}"), usize::MAX, 503, &[], "");
-    let error = registry.look(&repository(), &archive()).await.unwrap_err();
+    let error = registry.look(&repository(), &archive(), Care::Usual).await.unwrap_err();
     assert_eq!(error.class(), Class::Unavailable, "a retry may find the same files: {error}");
 }

@@ -1,6 +1,6 @@
 //! Looking: at repositories, files and listings, with everything that keeps a server from telling.
 
-use codepipeline_artifactory::registry::{Class, Found, Other, Policy, RepositoryClass, RepositoryFacts};
+use codepipeline_artifactory::registry::{Care, Class, Found, Other, Policy, RepositoryClass, RepositoryFacts};
 
 use super::*;
 
@@ -36,11 +36,11 @@ async fn the_same_bytes_are_the_same_and_others_are_not() {
     let registry = server.with_token().await;
     for step in [file(b"abc"), listed(file(b"abc"))] {
         server.script().files.clear();
-        assert_eq!(registry.look(&repository(), &step).await.unwrap(), Found::Absent);
+        assert_eq!(registry.look(&repository(), &step, Care::Usual).await.unwrap(), Found::Absent);
         server.store(b"abc");
-        assert_eq!(registry.look(&repository(), &step).await.unwrap(), Found::Same);
+        assert_eq!(registry.look(&repository(), &step, Care::Usual).await.unwrap(), Found::Same);
         server.store(b"abd");
-        let found = registry.look(&repository(), &step).await.unwrap();
+        let found = registry.look(&repository(), &step, Care::Usual).await.unwrap();
         let (ours, theirs) = [b"abc", b"abd"].map(|bytes| format!("sha256 {}", hex(&digests(bytes).sha256))).into();
         assert_eq!(found, Found::Other(Box::new(Other { theirs, ours, differences: String::new() })));
     }
@@ -54,18 +54,50 @@ async fn the_listing_tells_where_storage_does_not() {
     for status in [403, 404] {
         server.script().storage = status;
         server.store(b"abc");
-        assert!(matches!(registry.look(&repository(), &step).await.unwrap(), Found::Same));
+        assert!(matches!(registry.look(&repository(), &step, Care::Usual).await.unwrap(), Found::Same));
         server.store(b"abd");
-        assert!(matches!(registry.look(&repository(), &step).await.unwrap(), Found::Other(_)));
+        assert!(matches!(registry.look(&repository(), &step, Care::Usual).await.unwrap(), Found::Other(_)));
     }
     server.script().storage = 403;
+    server.script().reads = 403;
     server.answer(Verb::GET, LISTING, 1, 403, &[], "");
-    assert_eq!(registry.look(&repository(), &step).await.unwrap(), Found::Unknown);
+    assert_eq!(registry.look(&repository(), &step, Care::Usual).await.unwrap(), Found::Unknown);
     server.answer(Verb::GET, LISTING, 1, 200, &[], "<html>sign in");
-    assert_eq!(registry.look(&repository(), &step).await.unwrap(), Found::Unknown);
+    assert_eq!(registry.look(&repository(), &step, Care::Usual).await.unwrap(), Found::Unknown);
     server.script().storage = 200;
     server.answer(Verb::GET, LISTING, usize::MAX, 503, &[], "");
-    assert!(matches!(registry.look(&repository(), &step).await.unwrap(), Found::Other(_)), "storage is enough");
+    assert!(
+        matches!(registry.look(&repository(), &step, Care::Usual).await.unwrap(), Found::Other(_)),
+        "storage is enough"
+    );
+}
+
+#[tokio::test]
+async fn what_only_the_file_itself_tells_is_asked_of_it_where_ours_may_be_there() {
+    let server = Scripted::start().await;
+    let registry = server.with_token().await;
+    let step = listed(file(b"abc"));
+    let look = async |care| registry.look(&repository(), &step, care).await.unwrap();
+    server.script().listed = false;
+    for (status, usual) in [(403, Found::Same), (404, Found::Absent), (302, Found::Same)] {
+        server.script().storage = status;
+        server.script().files.clear();
+        assert_eq!(look(Care::OursMayBeThere).await, Found::Absent, "{status}");
+        server.store(b"abc");
+        assert_eq!(look(Care::OursMayBeThere).await, Found::Same, "{status}");
+        assert_eq!(look(Care::Usual).await, usual, "{status}");
+        server.store(b"abd");
+        assert!(matches!(look(Care::OursMayBeThere).await, Found::Other(_)), "{status}");
+    }
+    // Whoever answers without checksums has no file of ours.
+    for (status, headers) in [(200, vec![]), (200, vec![("x-checksum-sha256", "")]), (403, vec![]), (405, vec![])] {
+        server.answer(Verb::HEAD, "/npm-local/", 1, status, &headers, "");
+        assert_eq!(look(Care::OursMayBeThere).await, Found::Absent, "{status}");
+    }
+    server.script().storage = 200;
+    let before = server.traffic.seen().len();
+    assert!(matches!(look(Care::OursMayBeThere).await, Found::Other(_)));
+    assert_eq!(server.traffic.seen().len(), before + 2, "where storage tells, nothing more is asked");
 }
 
 #[tokio::test]
@@ -74,12 +106,12 @@ async fn an_answer_that_is_cut_off_is_asked_for_again_and_is_no_absence() {
     let registry = server.with_token().await;
     server.store(b"abc");
     server.fault(Verb::GET, STORAGE, 1, Fault::Truncate(20));
-    assert!(matches!(registry.look(&repository(), &file(b"abc")).await.unwrap(), Found::Same));
+    assert!(matches!(registry.look(&repository(), &file(b"abc"), Care::Usual).await.unwrap(), Found::Same));
     assert_eq!(server.count(&Verb::GET, STORAGE), 2);
 
     server.script().storage = 403;
     server.fault(Verb::GET, LISTING, 1, Fault::Truncate(20));
-    assert!(matches!(registry.look(&repository(), &listed(file(b"abc"))).await.unwrap(), Found::Same));
+    assert!(matches!(registry.look(&repository(), &listed(file(b"abc")), Care::Usual).await.unwrap(), Found::Same));
     assert_eq!(server.count(&Verb::GET, LISTING), 2);
 }
 
@@ -95,7 +127,7 @@ async fn a_long_listing_is_read_to_the_version_that_counts() {
         "1.0.0": {"readme": readme, "dist": {"shasum": shasum}},
     }});
     server.answer(Verb::GET, LISTING, 1, 200, &[], &listing.to_string());
-    assert!(matches!(registry.look(&repository(), &listed(file(b"abc"))).await.unwrap(), Found::Same));
+    assert!(matches!(registry.look(&repository(), &listed(file(b"abc")), Care::Usual).await.unwrap(), Found::Same));
 }
 
 #[tokio::test]
@@ -107,11 +139,11 @@ async fn a_read_follows_one_redirect_without_the_credential() {
     let sha256 = hex(&digests(b"abc").sha256);
     server.answer(Verb::GET, STORAGE, 3, 302, &[("location", &there)], "");
     elsewhere.answer(Verb::GET, "/there", 1, 200, &[], &json!({"checksums": {"sha256": sha256}}).to_string());
-    assert!(matches!(registry.look(&repository(), &file(b"abc")).await.unwrap(), Found::Same));
+    assert!(matches!(registry.look(&repository(), &file(b"abc"), Care::Usual).await.unwrap(), Found::Same));
     // What is said elsewhere, where nobody knows us, is no absence and no wrong password.
     for status in [302, 401] {
         elsewhere.answer(Verb::GET, "/there", 1, status, &[("location", &there)], "");
-        assert_eq!(registry.look(&repository(), &file(b"abc")).await.unwrap(), Found::Unknown);
+        assert_eq!(registry.look(&repository(), &file(b"abc"), Care::Usual).await.unwrap(), Found::Unknown);
     }
     assert_eq!(elsewhere.log(), ["GET /there ", "GET /there ", "GET /there "]);
 }
@@ -133,7 +165,7 @@ async fn without_time_nothing_is_asked_and_it_is_no_failure_of_the_job() {
     let token = Credential::Token { token: SecretText::new("given") };
     let over = Deadline::after(Duration::ZERO);
     let registry = Registry::connect(&http(), &server.base(), &token, over).await.unwrap();
-    let error = registry.look(&repository(), &file(b"abc")).await.unwrap_err();
+    let error = registry.look(&repository(), &file(b"abc"), Care::Usual).await.unwrap_err();
     assert_eq!(error.class(), Class::OutOfTime);
     let error = registry.send(&repository(), &file(b"abc"), over).await.unwrap_err();
     assert_eq!(error.class(), Class::OutOfTime);
@@ -142,6 +174,6 @@ async fn without_time_nothing_is_asked_and_it_is_no_failure_of_the_job() {
     server.fault(Verb::GET, STORAGE, 1, Fault::Delay(Duration::from_mins(1)));
     let soon = Deadline::after(Duration::from_millis(100));
     let registry = Registry::connect(&http(), &server.base(), &token, soon).await.unwrap();
-    let error = registry.look(&repository(), &file(b"abc")).await.unwrap_err();
+    let error = registry.look(&repository(), &file(b"abc"), Care::Usual).await.unwrap_err();
     assert_eq!(error.class(), Class::OutOfTime);
 }

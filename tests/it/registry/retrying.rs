@@ -1,6 +1,7 @@
 //! What is tried again and what never is, status by status, and for how long.
 
 use codepipeline_artifactory::deadline::Stopwatch;
+use codepipeline_artifactory::registry::Care;
 
 use super::*;
 
@@ -31,7 +32,7 @@ async fn of_all_statuses_these_are_tried_again_and_no_others() {
     let server = Scripted::start().await;
     let registry = server.with_token().await;
     let (repository, step) = (repository(), file(b"abc"));
-    let look = async || drop(registry.look(&repository, &step).await);
+    let look = async || drop(registry.look(&repository, &step, Care::Usual).await);
     assert_eq!(tried_again(&server, &Verb::GET, STORAGE, look).await, WAITING_HELPS);
     let send = async || drop(registry.send(&repository, &step, minute()).await);
     assert_eq!(tried_again(&server, &Verb::PUT, UPLOAD, send).await, WAITING_HELPS);

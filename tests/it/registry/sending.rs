@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use codepipeline_artifactory::archive::source::ReadAt;
 use codepipeline_artifactory::deadline::Stopwatch;
-use codepipeline_artifactory::registry::{Class, Found, Seen, Sent};
+use codepipeline_artifactory::registry::{Care, Class, Found, Seen, Sent};
 
 use super::*;
 
@@ -170,7 +170,7 @@ async fn success_is_reported_only_for_what_was_seen() {
         (false, false, 404, false),
         (true, true, 403, false),
     ] {
-        *server.script() = Script { tells, spoils, storage, files: BTreeMap::new(), ..fresh() };
+        *server.script() = Script { tells, spoils, storage, reads: storage, files: BTreeMap::new(), ..fresh() };
         let outcome = registry.send(&repository(), &file(b"abc"), minute()).await;
         assert_eq!(outcome.is_ok(), stored, "{outcome:?}");
         if let Err(error) = outcome {
@@ -185,6 +185,7 @@ async fn a_listing_that_lags_is_waited_for() {
     let server = Scripted::start().await;
     let registry = server.with_token().await;
     server.script().storage = 403;
+    server.script().reads = 403;
     server.answer(Verb::GET, "/api/npm/", 3, 200, &[], r#"{"versions":{}}"#);
     assert_eq!(registry.send(&repository(), &listed(file(b"abc")), minute()).await.unwrap(), Sent::Stored);
     assert_eq!(server.count(&Verb::GET, "/api/npm/"), 4);
@@ -197,6 +198,7 @@ async fn a_refusal_is_looked_into_until_the_listing_shows_the_file() {
         let server = Scripted::start().await;
         let registry = server.with_token().await;
         server.script().storage = storage;
+        server.script().reads = storage;
         server.script().put = 409;
         server.store(b"abc");
         server.answer(Verb::GET, "/api/npm/", 2, 200, &[], r#"{"versions":{}}"#);
@@ -246,7 +248,7 @@ async fn many_steps_go_over_one_connection_at_once() {
     let (registry, repository) = (&registry, &repository());
     let sent = futures_util::future::join_all(steps.iter().map(|step| registry.send(repository, step, minute()))).await;
     assert!(sent.iter().all(|sent| matches!(sent, Ok(Sent::Stored))), "{sent:?}");
-    assert!(matches!(registry.look(repository, &steps[0]).await.unwrap(), Found::Same));
+    assert!(matches!(registry.look(repository, &steps[0], Care::Usual).await.unwrap(), Found::Same));
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use codepipeline_artifactory::registry::{Class, Sent};
+use codepipeline_artifactory::registry::{Care, Class, Sent};
 
 use super::*;
 
@@ -144,7 +144,7 @@ async fn a_minted_token_that_ends_in_mid_job_is_renewed_once() {
     assert_eq!(server.requests("npm-local").last().unwrap().header("authorization"), "Bearer legacy-2");
 
     server.script().expired.push("legacy-2".to_owned());
-    let error = registry.look(&repository(), &file(b"abc")).await.unwrap_err();
+    let error = registry.look(&repository(), &file(b"abc"), Care::Usual).await.unwrap_err();
     assert!(matches!(error, RegistryError::Unauthorized(_)), "{error}");
     assert_eq!(server.count(&Verb::POST, LEGACY), 2);
     registry.disconnect().await;
