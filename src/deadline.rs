@@ -23,6 +23,8 @@ pub struct Deadline {
     whole: Duration,
     end_epoch_millis: u64,
     clock: Clock,
+    /// By how many milliseconds the clock is set forward.
+    off: i64,
 }
 
 impl Deadline {
@@ -50,7 +52,15 @@ impl Deadline {
 
     fn build(left: Duration, clock: Clock, now: Instant) -> Self {
         let millis = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
-        Self { end: now + left, whole: left, end_epoch_millis: clock.epoch_millis().saturating_add(millis), clock }
+        let end_epoch_millis = clock.epoch_millis().saturating_add(millis);
+        Self { end: now + left, whole: left, end_epoch_millis, clock, off: 0 }
+    }
+
+    /// The same moment by a clock that is ahead of this one by so many milliseconds.
+    #[must_use]
+    pub fn set_by(self, millis: i64) -> Self {
+        let end_epoch_millis = self.end_epoch_millis.saturating_add_signed(millis);
+        Self { end_epoch_millis, off: self.off.saturating_add(millis), ..self }
     }
 
     /// What is left for work: until the end less the reserve.
@@ -107,7 +117,7 @@ impl Deadline {
 
     /// Now, in milliseconds since 1970, by the clock that the invocation goes by.
     pub fn now_millis(&self) -> u64 {
-        self.clock.epoch_millis()
+        self.clock.epoch_millis().saturating_add_signed(self.off)
     }
 }
 
@@ -236,6 +246,17 @@ mod tests {
         assert!(!deadline.has_passed());
         tokio::time::advance(Duration::from_millis(300)).await;
         assert!(deadline.has_passed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_that_is_set_shows_another_time_and_leaves_as_much_of_it() {
+        let deadline = Deadline::at(NOW + 60_000, stopped_at(NOW), Instant::now());
+        for millis in [0, 300_000, -300_000] {
+            let set = deadline.set_by(millis);
+            assert_eq!(set.now_millis(), NOW.saturating_add_signed(millis));
+            assert_eq!(set.epoch_millis(), deadline.epoch_millis().saturating_add_signed(millis));
+            assert_eq!((set.left(), set.has_passed()), (deadline.left(), false));
+        }
     }
 
     #[test]

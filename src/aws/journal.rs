@@ -77,6 +77,8 @@ pub struct Survey {
     pub damaged: Vec<DamagedClaim>,
     /// Keys that are no job's.
     pub strays: Vec<String>,
+    /// By how many milliseconds S3's clock is ahead of the invocation's.
+    pub clock_off: i64,
 }
 
 /// What became of trying to own a job.
@@ -123,11 +125,14 @@ impl Journal {
         Self { owner: random(), account, ..self.clone() }
     }
 
-    /// Looks at everything in the journal. A record that cannot be fetched just now is left to the next tick.
+    /// Looks at everything in the journal, by S3's clock. A record that cannot be fetched just now is left to the next
+    /// tick.
     pub async fn survey(&self, types: &[ActionType], deadline: Deadline) -> Result<Survey, AwsError> {
-        let mut survey = Survey::default();
+        let (keys, clock_off) = self.objects.keys(PREFIX, deadline).await?;
+        let deadline = deadline.set_by(clock_off);
+        let mut survey = Survey { clock_off, ..Survey::default() };
         let mut jobs = Vec::new();
-        for key in self.objects.keys(PREFIX, deadline).await? {
+        for key in keys {
             match key.strip_prefix(PREFIX).and_then(|name| name.strip_suffix(".json")).and_then(JobId::parse) {
                 Some(job) => jobs.push(job),
                 // What the console makes of a folder.

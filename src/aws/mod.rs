@@ -8,6 +8,7 @@ mod object;
 mod objects;
 mod record;
 pub mod secret;
+mod server_clock;
 
 use std::time::Duration;
 

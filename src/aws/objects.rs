@@ -8,6 +8,7 @@ use aws_sdk_s3::config::Builder;
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
 
+use super::server_clock::ServerClock;
 use super::{AwsError, Meaning, Patience};
 use crate::deadline::Deadline;
 
@@ -42,8 +43,9 @@ impl Objects {
         Builder::new().timeout_config(Patience::of(deadline, CALL).timeouts())
     }
 
-    /// All keys that begin with `prefix`.
-    pub(super) async fn keys(&self, prefix: &str, deadline: Deadline) -> Result<Vec<String>, AwsError> {
+    /// All keys that begin with `prefix`, and by how many milliseconds S3's clock is ahead of the invocation's.
+    pub(super) async fn keys(&self, prefix: &str, deadline: Deadline) -> Result<(Vec<String>, i64), AwsError> {
+        let clock = ServerClock::new(deadline);
         let mut keys = Vec::new();
         let mut token = None;
         loop {
@@ -55,13 +57,14 @@ impl Objects {
                 .set_continuation_token(token)
                 .customize()
                 .config_override(Self::limited(deadline))
+                .interceptor(clock.clone())
                 .send()
                 .await
                 .map_err(|error| AwsError::of("ListObjectsV2", &error))?;
             keys.extend(page.contents.unwrap_or_default().into_iter().filter_map(|object| object.key));
             token = page.next_continuation_token.filter(|_| page.is_truncated == Some(true));
             if token.is_none() {
-                return Ok(keys);
+                return Ok((keys, clock.off()));
             }
         }
     }

@@ -38,7 +38,12 @@ impl<'t> Tick<'t> {
     pub(super) async fn resume_what_died(&mut self) -> Result<(), TickError> {
         let types = &self.hand.services.settings.action_types;
         let survey = self.hand.journal.survey(types, self.hand.deadline).await;
-        let Survey { left, damaged, strays } = survey.map_err(TickError::Journal)?;
+        let Survey { left, damaged, strays, clock_off } = survey.map_err(TickError::Journal)?;
+        if clock_off != 0 {
+            tracing::warn!(millis = clock_off, "this machine's clock is not S3's; leases are measured by S3's");
+        }
+        // By a clock of its own a worker would be dead to the others while it works, or alive when it is dead.
+        self.hand.deadline = self.hand.deadline.set_by(clock_off);
         self.strays = strays;
         let (died, handed_over): (Vec<_>, Vec<_>) = left.into_iter().partition(|claim| claim.record.must_run_alone());
         self.handed_over = handed_over.into();

@@ -3,6 +3,7 @@
 
 mod acknowledging;
 mod answers;
+mod clocks;
 mod conflicts;
 pub(crate) mod deaths;
 mod told;

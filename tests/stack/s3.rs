@@ -9,8 +9,10 @@ use std::fs::File;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_smithy_types::date_time::{DateTime, Format};
 use bytes::Bytes;
 use http_body_util::BodyExt;
+use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::service::{S3Service, S3ServiceBuilder};
 
 pub(crate) use access::{FUNCTION_ACCESS_KEY_ID, FUNCTION_SECRET_ACCESS_KEY};
@@ -70,8 +72,17 @@ impl S3 {
         let mut builder = S3ServiceBuilder::new(Operations(Arc::clone(&store)));
         builder.set_auth(guard.clone());
         builder.set_access(guard);
+        // The stack's time may be ahead of the machine's, and its own check knows both.
+        let mut config = S3Config::default();
+        config.presigned_url_max_skew_time_secs = u32::MAX;
+        builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
         let service = builder.build();
-        let server = Server::start_on(port, SERVICE, traffic, move |request| answer(service.clone(), request)).await;
+        let clock = Arc::clone(&store);
+        let server = Server::start_on(port, SERVICE, traffic, move |request| {
+            let (service, clock) = (service.clone(), Arc::clone(&clock));
+            async move { dated(answer(service, request).await, &clock) }
+        });
+        let server = server.await;
         Self { server, store }
     }
 
@@ -128,6 +139,13 @@ impl S3 {
     pub(crate) fn bytes_served(&self, bucket: &str, key: &str) -> u64 {
         self.store.get(bucket, key).map_or(0, |stored| stored.served)
     }
+}
+
+/// An answer with the time at which it was given, as S3 sends it.
+fn dated(mut reply: Reply, store: &Store) -> Reply {
+    let date = DateTime::from(store.now()).fmt(Format::HttpDate).expect("the stack's time is a date");
+    reply.headers_mut().insert("date", date.parse().expect("a date is ASCII"));
+    reply
 }
 
 async fn answer(service: S3Service, request: Request) -> Reply {

@@ -43,6 +43,12 @@ impl S3Auth for Guard {
 impl S3Access for Guard {
     async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
         let denied = || s3_error!(AccessDenied, "Access Denied");
+        if !self.store.is_now(context.headers().get("x-amz-date").and_then(|date| date.to_str().ok())) {
+            return Err(s3_error!(
+                RequestTimeTooSkewed,
+                "The difference between the request time and the current time is too large."
+            ));
+        }
         let access_key = &context.credentials().ok_or_else(denied)?.access_key;
         let operation = context.s3_op().name();
         let (bucket, key) = match context.s3_path() {

@@ -7,6 +7,7 @@ use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
+use aws_smithy_types::date_time::{DateTime, Format};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -37,6 +38,16 @@ pub(super) struct Stored {
     pub(super) served: u64,
 }
 
+/// How far the time of a signature may be off.
+const SKEW: Duration = Duration::from_mins(15);
+
+/// `20261123T100000Z`, as signatures have it, in the form with separators.
+fn extended(date: &str) -> Option<String> {
+    let [year, month, day, hour, minute, second] =
+        [0..4, 4..6, 6..8, 9..11, 11..13, 13..15].map(|part| date.get(part).unwrap_or_default());
+    (date.len() == 16).then(|| format!("{year}-{month}-{day}T{hour}:{minute}:{second}Z"))
+}
+
 #[derive(Debug)]
 pub(super) struct Store {
     inner: Mutex<Inner>,
@@ -58,6 +69,22 @@ impl Store {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().expect("no test panics while it holds this")
+    }
+
+    pub(super) fn now(&self) -> SystemTime {
+        self.clock.now()
+    }
+
+    /// Whether a request was signed at this time or a quarter of an hour around it. Signers may go by the machine's clock,
+    /// which is behind the stack's where a test has advanced that.
+    #[expect(clippy::disallowed_methods, reason = "the machine's clock is what is meant")]
+    pub(super) fn is_now(&self, signed: Option<&str>) -> bool {
+        let Some(signed) = signed.and_then(|date| DateTime::from_str(&extended(date)?, Format::DateTime).ok()) else {
+            return false;
+        };
+        let Ok(signed) = SystemTime::try_from(signed) else { return false };
+        let apart = |now: SystemTime| now.duration_since(signed).unwrap_or_else(|early| early.duration());
+        [self.clock.now(), SystemTime::now()].into_iter().any(|now| apart(now) <= SKEW)
     }
 
     pub(super) fn behaviour(&self) -> Behaviour {

@@ -1,11 +1,12 @@
 //! A process of the function, in this one: the library's worker as `main` builds it, but for its clock, and for the way
 //! to AWS, which leads straight to the emulators' doors. Artifactory it reaches over a socket, with its own client.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_s3::config::{Credentials, HttpClient, Region, RuntimeComponents, SharedCredentialsProvider};
+use aws_smithy_async::time::TimeSource;
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
 };
@@ -14,6 +15,7 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 use codepipeline_artifactory::aws::codepipeline::CodePipeline;
 use codepipeline_artifactory::aws::secret::Secrets;
+use codepipeline_artifactory::deadline::Clock;
 use codepipeline_artifactory::registry::Http;
 use codepipeline_artifactory::run::Services;
 use codepipeline_artifactory::settings::Settings;
@@ -49,7 +51,7 @@ impl Doors {
 
 /// Starts a process: a worker with nothing cached yet. `region` is any text; what the SDK shares between clients of a
 /// region (its budget of retries) must not be shared between simulations.
-pub(crate) fn start(number: usize, region: &str, doors: Doors, settings: Settings) -> Worker {
+pub(crate) fn start(number: usize, region: &str, doors: Doors, settings: Settings, clock: Clock) -> Worker {
     let credentials =
         Credentials::new(FUNCTION_ACCESS_KEY_ID, FUNCTION_SECRET_ACCESS_KEY, None, None, "the function's own");
     let aws = SdkConfig::builder()
@@ -59,10 +61,21 @@ pub(crate) fn start(number: usize, region: &str, doors: Doors, settings: Setting
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .retry_config(RetryConfig::standard().with_max_attempts(3))
         .http_client(Straight { number, doors })
+        .time_source(Wrong(clock))
         .build();
     let secrets = Secrets::new(&aws);
     let http = Http::new(Trust::system());
     Worker::new(Services { pipeline: CodePipeline::new(&aws), secrets, http, aws, settings, turns: Turns::default() })
+}
+
+/// By which time requests are signed: the machine's own, wrong as it may be.
+#[derive(Debug)]
+struct Wrong(Clock);
+
+impl TimeSource for Wrong {
+    fn now(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_millis(self.0.epoch_millis())
+    }
 }
 
 /// The SDK's way to the doors.

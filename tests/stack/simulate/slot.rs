@@ -34,7 +34,7 @@ impl World {
         let mut warm: Option<(usize, Worker)> = None;
         loop {
             let Some(trigger) = woken.lock().await.recv().await else { return };
-            let (number, worker) = warm.take().unwrap_or_else(|| self.process());
+            let (number, worker) = warm.take().unwrap_or_else(|| self.process(clock));
             let ends = Instant::now() + self.fate.deadline;
             let invocation = Invocation {
                 request_id: format!("run-{number}-{}", self.elapsed().as_millis()),
@@ -81,7 +81,7 @@ impl World {
         }
     }
 
-    fn process(&self) -> (usize, Worker) {
+    fn process(&self, clock: Clock) -> (usize, Worker) {
         let number = {
             let mut processes = lock(&self.processes);
             *processes += 1;
@@ -105,7 +105,7 @@ impl World {
         });
         let settings = settings.expect("these settings are right");
         let region = format!("simulated-{}", self.fate.seed);
-        (number, process::start(number, &region, doors, settings))
+        (number, process::start(number, &region, doors, settings, clock))
     }
 
     /// A clock that may be off as long as there is trouble, and is set right with its end or before.
