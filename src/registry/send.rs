@@ -112,9 +112,12 @@ impl Registry {
     ) -> Result<Found, RegistryError> {
         let mut polls = self.wire.pacing.polls.into_iter();
         loop {
-            let found = self.look_within(repository, step, Care::OursMayBeThere, budget).await?.found;
+            let next = polls.next();
+            // The file itself is asked when nothing else has told of it: for a refusal that is none, once is enough.
+            let care = if next.is_none() { Care::OursMayBeThere } else { Care::Usual };
+            let found = self.look_within(repository, step, care, budget).await?.found;
             let may_come_yet = found == Found::Absent && (in_doubt || step.listing.is_some());
-            match polls.next() {
+            match next {
                 // Nothing of this job can be there: what the server said is told while there is time for it.
                 Some(pause) if !in_doubt && budget.deadline.left() <= pause => return Ok(found),
                 Some(pause) if may_come_yet => self.pause(step, pause, budget).await?,
