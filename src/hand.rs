@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use aws_sdk_codepipeline::types::FailureType;
 use tracing::Instrument as _;
 
 use crate::answer::{JobReport, Outcome};
@@ -14,10 +15,13 @@ use crate::guard::{Panicked, guarded, guarded_now};
 use crate::hold::{Hold, Standing};
 use crate::job::{Job, JobId, Offer, PipelineRun};
 use crate::log::chain;
+use crate::metric::{Metric, Numbers};
 use crate::package::Coordinates;
+use crate::registry::Stats;
 use crate::report::{FailureReport, SuccessReport};
-use crate::run::{Effort, Ended, Services, run};
+use crate::run::{Effort, Ended, Facts, Services, run};
 use crate::settings::ActionType;
+use crate::trigger::Started;
 
 /// How many bytes of names a job has in the invocation's answer, of which Lambda takes 6 MB.
 const NAMES: usize = 64 << 10;
@@ -35,6 +39,22 @@ pub struct Hand<'t> {
     pub deadline: Deadline,
     /// What leads to the log of this invocation.
     pub run_id: &'t str,
+    /// The action whose start woke it.
+    pub started: Option<&'t Started>,
+}
+
+/// How a job ended in this invocation.
+#[derive(Debug)]
+struct Ending {
+    outcome: Outcome,
+    /// What CodePipeline was told of a failure.
+    failure: Option<FailureType>,
+}
+
+impl From<Outcome> for Ending {
+    fn from(outcome: Outcome) -> Self {
+        Self { outcome, failure: None }
+    }
 }
 
 impl<'t> Hand<'t> {
@@ -64,6 +84,11 @@ impl<'t> Hand<'t> {
         let acknowledging = self.services.pipeline.acknowledge(&id, &nonce, self.deadline);
         let outcome = match Box::pin(guarded(acknowledging)).await {
             Ok(Ok(Acknowledged::Ours)) => {
+                if let Some(millis) = self.started.and_then(|it| it.waited(&run, self.deadline.now_millis())) {
+                    let metrics = Numbers::default().and(Metric::WAIT, millis).text();
+                    let pipeline = run.pipeline.as_deref().unwrap_or_default();
+                    tracing::info!(metrics, job.id = %id, pipeline, "the job was acknowledged");
+                }
                 return Box::pin(self.work(claim.confirmed(), job, Effort::Publish)).await;
             }
             Ok(Ok(Acknowledged::NotOurs(why) | Acknowledged::Over(why))) => {
@@ -105,39 +130,41 @@ impl<'t> Hand<'t> {
             job.id = %job.id,
             pipeline = job.run.pipeline.as_deref().unwrap_or_default(),
             execution = job.run.execution.as_deref().unwrap_or_default(),
+            stage = job.run.stage.as_deref().unwrap_or_default(),
+            action = job.run.action.as_deref().unwrap_or_default(),
         );
         let (id, run_facts) = (job.id.clone(), job.run.clone());
         let working = async move {
             let started = Stopwatch::start();
             let (id, run_facts) = (job.id.clone(), job.run.clone());
             let mut hold = Hold::new(self.journal, claim, self.deadline);
+            let is_resumed = hold.is_resumed();
             let running = run(self.services, job, effort, &mut hold, self.deadline);
             // A panic is a bug of ours, but the pipeline must not hang for it.
-            let ended = Box::pin(guarded(running)).await;
-            let ended =
-                ended.unwrap_or_else(|Panicked| Ended::Failed(Box::new(Failure::Panicked), Progress::unknown(true)));
+            let (ended, facts) = Box::pin(guarded(running)).await.unwrap_or_else(|Panicked| {
+                (Ended::Failed(Box::new(Failure::Panicked), Progress::unknown(true)), Facts::default())
+            });
             let packages = published(&ended);
-            let outcome = self.answer(&id, ended, hold).await;
+            let Ending { outcome, failure } = self.answer(&id, ended, hold).await;
             let report = JobReport { packages, ..JobReport::of(&id, &run_facts, outcome, started) };
-            let packages = report.packages.get(..SHOWN).unwrap_or(&report.packages).join(", ");
-            tracing::info!(outcome = report.outcome.name(), packages, millis = report.millis, "job ended");
+            log(&report, failure.as_ref(), &facts, is_resumed);
             report
         };
         left_if_it_panics(id, run_facts, working).instrument(span)
     }
 
     /// Reports how the job ended, and closes its claim; or hands it over.
-    async fn answer(&self, id: &JobId, ended: Ended, mut hold: Hold<'_>) -> Outcome {
+    async fn answer(&self, id: &JobId, ended: Ended, mut hold: Hold<'_>) -> Ending {
         if self.deadline.has_passed() {
-            return too_late(hold).await;
+            return too_late(hold).await.into();
         }
         let pipeline = &self.services.pipeline;
         let report = match ended {
-            Ended::Lost => return lost(),
+            Ended::Lost => return lost().into(),
             Ended::Unfinished => {
                 tracing::info!("time is short; the next tick goes on");
                 settled(hold.hand_over_unfinished().await);
-                return Outcome::Left;
+                return Outcome::Left.into();
             }
             Ended::Published(published) => {
                 let report = guarded_now(|| published.report(self.run_id));
@@ -166,12 +193,12 @@ impl<'t> Hand<'t> {
             Report::Failure(report) => {
                 // Written down first: if its answer is lost, nobody must run the job again and publish after all.
                 match hold.tell(report).await {
-                    Ok(Standing::Ours) if self.deadline.has_passed() => return too_late(hold).await,
+                    Ok(Standing::Ours) if self.deadline.has_passed() => return too_late(hold).await.into(),
                     Ok(Standing::Ours) => {
                         let telling = pipeline.fail(id, report, self.deadline);
                         (Box::pin(guarded(telling)).await, Outcome::Failed)
                     }
-                    Ok(Standing::Lost) => return lost(),
+                    Ok(Standing::Lost) => return lost().into(),
                     Err(error) => (Ok(Err(error)), Outcome::Left),
                 }
             }
@@ -179,23 +206,56 @@ impl<'t> Hand<'t> {
         match answered {
             Ok(Ok(Answered::Accepted)) => {
                 settled(hold.close().await);
-                outcome
+                let failure = match report {
+                    Report::Success(_) => None,
+                    Report::Failure(report) => Some(report.kind),
+                };
+                Ending { outcome, failure }
             }
             Ok(Ok(Answered::NotOpen)) => {
                 tracing::warn!("CodePipeline takes no result of the job (any more)");
-                let_go(hold).await
+                let_go(hold).await.into()
             }
             Ok(Err(error)) => {
                 tracing::error!(error = chain(&error), "the result could not be reported; the next tick tries again");
                 settled(hold.hand_over().await);
-                Outcome::Left
+                Outcome::Left.into()
             }
             Err(Panicked) => {
                 settled(hold.hand_over().await);
-                Outcome::Left
+                Outcome::Left.into()
             }
         }
     }
+}
+
+/// The line of the log that ends a job: what became of it, what it was about, and what it took.
+fn log(report: &JobReport, failure: Option<&FailureType>, facts: &Facts, is_resumed: bool) {
+    let Facts { kind, repository, base, stats } = facts;
+    let Stats { bytes_sent, retries } = *stats;
+    let packages = report.packages.get(..SHOWN).unwrap_or(&report.packages).join(", ");
+    let mut numbers = Numbers::one(Metric::JOBS)
+        .and(Metric::DURATION, report.millis)
+        .and(Metric::BYTES, bytes_sent)
+        .and(Metric::RETRIES, retries.into())
+        .and(Metric::RESUMED, is_resumed.into());
+    if failure.is_some() {
+        numbers = numbers.and(Metric::FAILURES, 1);
+    }
+    tracing::info!(
+        metrics = numbers.text(),
+        outcome = report.outcome.name(),
+        failure = failure.map(FailureType::as_str).unwrap_or_default(),
+        packages,
+        r#type = kind,
+        repository,
+        artifactory = base,
+        bytes_sent,
+        registry_retries = retries,
+        is_resumed,
+        millis = report.millis,
+        "job ended"
+    );
 }
 
 /// Ends the use of a claim whose job CodePipeline says is not ours to answer. A confirmed one was answered before, by a

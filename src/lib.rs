@@ -23,6 +23,7 @@ pub mod look;
 #[cfg(test)]
 #[path = "../tests/make.rs"]
 mod make;
+pub mod metric;
 pub mod package;
 pub mod plan;
 pub mod publish;

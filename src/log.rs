@@ -1,11 +1,11 @@
 //! The log: one JSON object a line on standard output, with the version of this program and the request id of the
-//! invocation in every line. This crate's lines follow `AWS_LAMBDA_LOG_LEVEL`; dependencies stay at WARN. A line with the
-//! field `metric` is counted by `CloudWatch` under that name.
+//! invocation in every line. This crate's lines follow `AWS_LAMBDA_LOG_LEVEL`; dependencies stay at WARN. The numbers in
+//! the field `metrics` are counted by `CloudWatch` (see [`crate::metric`]).
 
 use std::fmt;
 use std::process::ExitCode;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id};
@@ -20,12 +20,11 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry};
 
 use crate::deadline::epoch_millis;
+use crate::metric;
 
 /// The level where nobody asks for another.
 pub const DEFAULT: LevelFilter = LevelFilter::INFO;
 
-/// The namespace of our metrics in `CloudWatch`.
-const NAMESPACE: &str = "codepipeline-artifactory";
 /// Longest text of a panic that is logged, in characters.
 const PANIC: usize = 500;
 
@@ -113,26 +112,14 @@ where
                 line.extend(members.0.clone());
             }
         }
-        if let Some(Value::String(metric)) = own.0.remove("metric") {
-            line.insert("_aws".to_owned(), embedded(&metric, epoch_millis()));
-            line.insert(metric, Value::from(1));
-        }
+        let metrics = own.0.remove("metrics");
         line.extend(own.0);
+        if let Some(Value::String(metrics)) = metrics {
+            metric::merge(&mut line, &metrics, epoch_millis());
+        }
         line.insert("target".to_owned(), Value::from(event.metadata().target()));
         writeln!(writer, "{}", Value::Object(line))
     }
-}
-
-/// What makes `CloudWatch` count a line as one of this metric (its embedded metric format).
-fn embedded(metric: &str, now_millis: u64) -> Value {
-    json!({
-        "Timestamp": now_millis,
-        "CloudWatchMetrics": [{
-            "Namespace": NAMESPACE,
-            "Dimensions": [[]],
-            "Metrics": [{ "Name": metric, "Unit": "Count" }],
-        }],
-    })
 }
 
 /// Logs what broke a tick, once, and hands it on.
@@ -160,6 +147,8 @@ mod tests {
     use std::io::Write;
     use std::sync::{Arc, Mutex};
 
+    use serde_json::json;
+
     use super::*;
 
     #[derive(Clone, Default)]
@@ -181,9 +170,10 @@ mod tests {
         let written = lines.clone();
         let layer = tracing_subscriber::fmt::layer().event_format(JsonLines).with_writer(move || written.clone());
         tracing::subscriber::with_default(Registry::default().with(Fields).with(layer), || {
-            let _invocation = tracing::error_span!("invocation", requestId = "run").entered();
+            let _invocation = tracing::error_span!("invocation", requestId = "run", function = "publisher").entered();
             let _job = tracing::error_span!("job", job.id = "1").entered();
-            tracing::warn!(metric = "Quarantined", key = "jobs/x", "moved\n\"away\"");
+            let metrics = metric::Numbers::one(metric::Metric::QUARANTINED).text();
+            tracing::warn!(metrics, key = "jobs/x", "moved\n\"away\"");
             tracing::info!(bytes = 3, ok = true, "sent");
         });
         let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
@@ -191,7 +181,7 @@ mod tests {
         assert_eq!(lines.len(), 2);
         assert_eq!(lines[0]["message"], "moved\n\"away\"");
         assert_eq!((&lines[0]["requestId"], &lines[0]["job.id"]), (&json!("run"), &json!("1")));
-        assert_eq!((&lines[0]["Quarantined"], &lines[0]["metric"]), (&json!(1), &Value::Null));
+        assert_eq!((&lines[0]["Quarantined"], &lines[0]["metrics"]), (&json!(1), &Value::Null));
         assert_eq!(lines[0]["_aws"]["CloudWatchMetrics"][0]["Metrics"][0]["Name"], "Quarantined");
         assert_eq!((&lines[1]["bytes"], &lines[1]["ok"], &lines[1]["_aws"]), (&json!(3), &json!(true), &Value::Null));
     }

@@ -50,8 +50,9 @@ async fn worker(settings: Settings) -> Result<Worker, Error> {
 async fn serve(worker: Worker) -> Result<(), Error> {
     let handle = async |event: LambdaEvent<Trigger>| {
         let LambdaEvent { payload, context } = event;
-        let span = tracing::error_span!("invocation", requestId = context.request_id);
         let invocation = Invocation::new(&context.request_id, &context.invoked_function_arn, context.deadline);
+        let function = invocation.function.as_deref().unwrap_or_default();
+        let span = tracing::error_span!("invocation", requestId = context.request_id, function);
         worker.tick(&payload, &invocation).instrument(span).await.map_err(log::logged)
     };
     lambda_runtime::run(service_fn(handle)).await

@@ -27,7 +27,7 @@ use crate::package::Target;
 use crate::plan::{PackagePlan, Plan, Planned};
 use crate::publish::{Done, Publishing};
 use crate::registry::url::RepoKey;
-use crate::registry::{Care, Found, Http, Registry};
+use crate::registry::{Care, Found, Http, Registry, Stats};
 use crate::report::{FailureReport, Published};
 use crate::settings::Settings;
 use crate::snapshots;
@@ -50,6 +50,19 @@ pub struct Services {
     pub http: Http,
     /// Who publishes to which path at the moment.
     pub turns: Turns,
+}
+
+/// What a job's run was about and what it took, as far as it came.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    /// The package type.
+    pub kind: &'static str,
+    /// Where it published.
+    pub repository: String,
+    /// At which Artifactory.
+    pub base: String,
+    /// What went over the wire.
+    pub stats: Stats,
 }
 
 /// How a job's run ended.
@@ -85,18 +98,24 @@ pub enum Effort {
 }
 
 /// Runs one job to its end, or until time is short.
-pub async fn run(services: &Services, job: Job, effort: Effort, hold: &mut Hold<'_>, deadline: Deadline) -> Ended {
+pub async fn run(
+    services: &Services,
+    job: Job,
+    effort: Effort,
+    hold: &mut Hold<'_>,
+    deadline: Deadline,
+) -> (Ended, Facts) {
     if let Some(report) = hold.told() {
-        return Ended::Told(report.clone());
+        return (Ended::Told(report.clone()), Facts::default());
     }
     let progress = Progress::unknown(hold.is_resumed());
     if let Effort::GiveUp { attempts } = effort {
-        return Ended::Failed(Box::new(Failure::DiedTooOften { attempts }), progress);
+        return (Ended::Failed(Box::new(Failure::DiedTooOften { attempts }), progress), Facts::default());
     }
     let artifacts = Artifacts::new(&services.aws, &services.pipeline, &job, services.settings.s3_path_style);
-    let mut run =
-        Run { services, job, artifacts, deadline, progress, secret_was_reread: false, leash: Leash::default() };
-    match Box::pin(run.publish(effort, hold)).await {
+    let (leash, facts) = (Leash::default(), Facts::default());
+    let mut run = Run { services, job, artifacts, deadline, progress, secret_was_reread: false, leash, facts };
+    let ended = match Box::pin(run.publish(effort, hold)).await {
         Ok(published) => Ended::Published(published),
         Err(Stop::Unfinished) => Ended::Unfinished,
         Err(Stop::Lost) => Ended::Lost,
@@ -110,7 +129,8 @@ pub async fn run(services: &Services, job: Job, effort: Effort, hold: &mut Hold<
             }
             failure => Ended::Failed(Box::new(failure), run.progress),
         },
-    }
+    };
+    (ended, run.facts)
 }
 
 struct Run<'a> {
@@ -122,6 +142,7 @@ struct Run<'a> {
     secret_was_reread: bool,
     /// What may still read the artifacts ends with the run.
     leash: Leash,
+    facts: Facts,
 }
 
 impl Run<'_> {
@@ -131,6 +152,12 @@ impl Run<'_> {
             .map_err(Failure::Config)?;
         let secret = action.secret_id.as_ref().or(services.settings.default_secret_id.as_ref());
         let secret = secret.map(|id| format!(", with the secret {id}")).unwrap_or_default();
+        self.facts = Facts {
+            kind: action.kind.name(),
+            repository: action.target.repository.to_string(),
+            base: action.target.base.to_string(),
+            stats: Stats::default(),
+        };
         self.progress.place = Some(format!("{} at {}{secret}", action.target.repository, action.target.base));
         let (credential, plan) = in_time(deadline, self.prepare(&action)).await??;
         let plan = Arc::new(plan);
@@ -143,8 +170,7 @@ impl Run<'_> {
         let sending = self.send(&action, &plan, effort, &mut connection, credential, hold);
         let outcome = Box::pin(in_time(deadline, sending)).await.and_then(|outcome| outcome);
         drop(turn);
-        let stats = connection.stats();
-        tracing::info!(bytes_sent = stats.bytes_sent, registry_retries = stats.retries, "sent");
+        self.facts.stats = connection.stats();
         connection.disconnect().await;
         let published = outcome?;
         in_time(deadline, self.write_outputs(&published)).await??;

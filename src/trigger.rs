@@ -2,8 +2,11 @@
 //! queue is asked again.
 
 use aws_lambda_events::eventbridge::EventBridgeEvent;
+use aws_smithy_types::date_time::{DateTime, Format};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+
+use crate::job::PipelineRun;
 
 /// The kinds of doorbell.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +15,8 @@ pub enum Trigger {
     ActionStarted {
         /// The pipeline's name, where the event tells it.
         pipeline: Option<String>,
+        /// Which action it was, and when, where the event tells.
+        started: Option<Started>,
     },
     /// Any other event of CodePipeline.
     PipelineChange,
@@ -23,7 +28,41 @@ pub enum Trigger {
     Unknown(String),
 }
 
+/// An action of ours that has started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Started {
+    /// Id of the pipeline's execution.
+    execution: String,
+    /// The action's name.
+    action: String,
+    /// When it started, in milliseconds since 1970.
+    millis: u64,
+}
+
+impl Started {
+    fn of(detail: &Value) -> Option<Self> {
+        let text = |name: &str| detail.get(name).and_then(Value::as_str);
+        let time = DateTime::from_str(text("start-time")?, Format::DateTime).ok()?;
+        let millis = u64::try_from(time.to_millis().ok()?).ok()?;
+        Some(Self { execution: text("execution-id")?.to_owned(), action: text("action")?.to_owned(), millis })
+    }
+
+    /// How long the job of this action has waited by now, in milliseconds; `None` where it is another's.
+    pub fn waited(&self, run: &PipelineRun, now_millis: u64) -> Option<u64> {
+        let is_its = run.execution.as_ref() == Some(&self.execution) && run.action.as_ref() == Some(&self.action);
+        is_its.then(|| now_millis.saturating_sub(self.millis))
+    }
+}
+
 impl Trigger {
+    /// The action whose start woke us.
+    pub fn started(&self) -> Option<&Started> {
+        match self {
+            Self::ActionStarted { started, .. } => started.as_ref(),
+            Self::PipelineChange | Self::Schedule | Self::Manual | Self::Unknown(_) => None,
+        }
+    }
+
     /// Reads any JSON value.
     pub fn of(event: &Value) -> Self {
         let Some(object) = event.as_object() else {
@@ -45,7 +84,8 @@ impl Trigger {
         // The versions in `detail` are floats or strings as CodePipeline pleases; none of them is read.
         let text = |name: &str| event.detail.get(name).and_then(Value::as_str);
         if event.detail_type == "CodePipeline Action Execution State Change" && text("state") == Some("STARTED") {
-            return Self::ActionStarted { pipeline: text("pipeline").map(str::to_owned) };
+            let pipeline = text("pipeline").map(str::to_owned);
+            return Self::ActionStarted { pipeline, started: Started::of(&event.detail) };
         }
         Self::PipelineChange
     }
@@ -75,6 +115,26 @@ impl<'de> Deserialize<'de> for Trigger {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_an_action_that_has_started_is_known_how_long_its_job_has_waited() {
+        let event: Value = serde_json::from_str(include_str!("../events/action-started.json")).unwrap();
+        let trigger = Trigger::of(&event);
+        let started = trigger.started().unwrap();
+        let run = PipelineRun {
+            execution: Some("0b9d6c1a-53f4-4c8e-9d57-71e2f6a4b3c0".to_owned()),
+            action: Some("Artifactory".to_owned()),
+            ..PipelineRun::default()
+        };
+        assert_eq!(started.waited(&run, started.millis + 1_500), Some(1_500));
+        assert_eq!(started.waited(&run, started.millis - 1), Some(0), "clocks differ");
+        for other in [PipelineRun { action: None, ..run.clone() }, PipelineRun { execution: None, ..run }] {
+            assert_eq!(started.waited(&other, started.millis), None);
+        }
+        let mut other = event;
+        other["detail"]["start-time"] = "yesterday".into();
+        assert!(matches!(Trigger::of(&other), Trigger::ActionStarted { pipeline: Some(_), started: None }));
+    }
 
     #[test]
     fn anything_that_is_no_event_wakes_us_all_the_same() {

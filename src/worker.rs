@@ -40,6 +40,8 @@ pub struct Invocation {
     pub request_id: String,
     /// The account that the function is in, where the function's ARN tells it.
     pub account: Option<String>,
+    /// The function's name, where its ARN tells it.
+    pub function: Option<String>,
     /// When it ends.
     pub deadline: Deadline,
 }
@@ -47,10 +49,11 @@ pub struct Invocation {
 impl Invocation {
     /// Reads what Lambda tells: request id, the invoked function's ARN, and the deadline header.
     pub fn new(request_id: &str, function_arn: &str, deadline_millis: u64) -> Self {
-        let account = function_arn.split(':').nth(4).filter(|account| !account.is_empty());
+        let part = |at| function_arn.split(':').nth(at).filter(|part| !part.is_empty()).map(str::to_owned);
         Self {
             request_id: request_id.to_owned(),
-            account: account.map(str::to_owned),
+            account: part(4),
+            function: part(6),
             deadline: Deadline::of_invocation(deadline_millis, Clock::System),
         }
     }
@@ -101,10 +104,10 @@ impl Worker {
             Trigger::Unknown(what) => tracing::warn!("{what}; polling all the same"),
             known => tracing::debug!(trigger = ?known, "woken"),
         }
-        let Invocation { request_id, account, deadline } = invocation;
+        let Invocation { request_id, account, function: _, deadline } = invocation;
         let journal = self.journal.renewed(account.clone());
-        let hand =
-            Hand { services: &self.services, journal: &journal, deadline: *deadline, run_id: request_id.as_str() };
+        let (services, run_id) = (&self.services, request_id.as_str());
+        let hand = Hand { services, journal: &journal, deadline: *deadline, run_id, started: trigger.started() };
         let tick = Tick {
             hand,
             report: TickReport::default(),
@@ -235,10 +238,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_account_is_the_functions_own() {
+    fn account_and_name_are_the_functions_own() {
         let account = |arn| Invocation::new("run", arn, 60_000).account;
         let arn = "arn:aws:lambda:eu-west-1:111122223333:function:publisher:live";
         assert_eq!(account(arn).as_deref(), Some("111122223333"));
+        assert_eq!(Invocation::new("run", arn, 60_000).function.as_deref(), Some("publisher"));
         for arn in ["", "publisher", "arn:aws:lambda:eu-west-1::function:x"] {
             assert_eq!(account(arn), None, "{arn}");
         }

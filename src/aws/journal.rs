@@ -79,6 +79,8 @@ pub struct Survey {
     pub strays: Vec<String>,
     /// By how many milliseconds S3's clock is ahead of the invocation's.
     pub clock_off: i64,
+    /// Age of the oldest claim of ours, whoever has it in hand, in milliseconds; `None` where there is none.
+    pub oldest: Option<u64>,
 }
 
 /// What became of trying to own a job.
@@ -150,8 +152,12 @@ impl Journal {
         while let Some((job, read)) = reads.next().await {
             match read {
                 Ok(Read::Claim(claim, changed_millis)) => {
-                    let Record { account, region, action_type, lease_until, .. } = &*claim.record;
+                    let Record { account, region, action_type, lease_until, since, .. } = &*claim.record;
                     let ours = *account == self.account && *region == self.region && types.contains(action_type);
+                    if ours {
+                        let since = if *since == 0 { changed_millis } else { *since };
+                        survey.oldest = survey.oldest.max(Some(deadline.now_millis().saturating_sub(since)));
+                    }
                     // A lease that no invocation can have would keep its job for ever.
                     let lease_until = (*lease_until).min(gone_at(changed_millis, SKEW));
                     if ours && lease_until <= deadline.now_millis() {
@@ -161,6 +167,7 @@ impl Journal {
                 Ok(Read::Absent) => {}
                 Ok(Read::Damaged { origin, .. }) if self.is_anothers(&origin, types) => {}
                 Ok(Read::Damaged { claim, changed_millis, .. }) => {
+                    survey.oldest = survey.oldest.max(Some(deadline.now_millis().saturating_sub(changed_millis)));
                     if gone_at(changed_millis, Duration::ZERO) <= deadline.now_millis() {
                         survey.damaged.push(claim);
                     } else {
@@ -288,6 +295,9 @@ impl Journal {
         record.account.clone_from(&self.account);
         record.region.clone_from(&self.region);
         record.lease_until = deadline.epoch_millis();
+        if record.since == 0 {
+            record.since = deadline.now_millis();
+        }
         Box::new(record)
     }
 

@@ -46,6 +46,9 @@ pub struct Record {
     /// How often in a row its time ran out before it had come any further.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub vain: u32,
+    /// When the job was first claimed, in milliseconds since 1970; 0 where that was not written down.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub since: u64,
     /// End of the owner's invocation, in milliseconds since 1970. 0: handed over.
     pub lease_until: u64,
     /// What leads to the log of the run.
@@ -126,6 +129,7 @@ impl Record {
             acknowledgement: Acknowledgement::Unconfirmed,
             attempt: 1,
             vain: 0,
+            since: 0,
             lease_until: 0,
             external_execution_id: external_execution_id.to_owned(),
             plan: None,

@@ -50,13 +50,20 @@ impl Registry {
         if !is_closed {
             return Ok(by_api);
         }
-        match visible(self.read_file(repository, step, &mut budget.clone()).await)? {
+        match self.read_file(repository, step, &mut budget.clone()).await {
             Ok(Checksums { sha1, sha256 }) => Ok(match compare(sha256, sha1, &step.file.digests) {
                 // Of whatever answers there: no file of Artifactory's is without them.
                 Side::Undigested => by_api,
                 by_file @ Side::Found(_) => by_file,
             }),
-            // Whether there is none or the file is hidden as well, nothing more is known than before.
+            // Where a failing server says nothing, a file must not be taken for absent.
+            Err(error @ (RegistryError::Unavailable { .. } | RegistryError::OutOfTime { .. }))
+                if by_api == Side::Found(Found::Absent) =>
+            {
+                Err(error)
+            }
+            // Whether there is none or the file is hidden as well, nothing more is known than before. An answer without a
+            // body has no words for people; those of the API are better.
             Err(_) => Ok(by_api),
         }
     }

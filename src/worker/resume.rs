@@ -13,6 +13,7 @@ use crate::guard::{Panicked, guarded};
 use crate::hold::MAX_VAIN;
 use crate::job::{Job, JobId, PipelineRun};
 use crate::log::chain;
+use crate::metric::{Metric, Numbers};
 use crate::run::Effort;
 
 /// After how many deaths a job is only looked at and then given up.
@@ -38,7 +39,11 @@ impl<'t> Tick<'t> {
     pub(super) async fn resume_what_died(&mut self) -> Result<(), TickError> {
         let types = &self.hand.services.settings.action_types;
         let survey = self.hand.journal.survey(types, self.hand.deadline).await;
-        let Survey { left, damaged, strays, clock_off } = survey.map_err(TickError::Journal)?;
+        let Survey { left, damaged, strays, clock_off, oldest } = survey.map_err(TickError::Journal)?;
+        if let Some(age) = oldest {
+            let metrics = Numbers::default().and(Metric::OLDEST_CLAIM, age / 1_000).text();
+            tracing::info!(metrics, "jobs are in hand, or were left");
+        }
         if clock_off != 0 {
             tracing::warn!(millis = clock_off, "this machine's clock is not S3's; leases are measured by S3's");
         }
@@ -82,18 +87,13 @@ impl<'t> Tick<'t> {
     }
 
     async fn quarantine(&self, key: &str, why: &str) {
+        let metrics = Numbers::one(Metric::QUARANTINED).text();
         match self.hand.journal.quarantine(key, self.hand.deadline).await {
             Ok(()) => {
-                tracing::warn!(metric = "Quarantined", key, why, "an object of the journal was moved to quarantine/");
+                tracing::warn!(metrics, key, why, "an object of the journal was moved to quarantine/");
             }
             Err(error) => {
-                tracing::warn!(
-                    metric = "Quarantined",
-                    key,
-                    why,
-                    error = chain(&error),
-                    "an object cannot be moved to quarantine/"
-                );
+                tracing::warn!(metrics, key, why, error = chain(&error), "an object cannot be moved to quarantine/");
             }
         }
     }

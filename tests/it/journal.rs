@@ -73,7 +73,9 @@ async fn a_claim_says_who_has_the_job_until_when_and_nothing_secret() {
         let mut claim = claim(&stack, &job).unwrap();
         let lease = claim["lease_until"].as_f64().unwrap() / 1000.0 - stack.vault.clock().seconds();
         assert!((50.0..60.5).contains(&lease), "the lease is the invocation's own deadline: {lease}");
-        claim["lease_until"] = json!(0);
+        let age = stack.vault.clock().seconds() - claim["since"].as_f64().unwrap() / 1000.0;
+        assert!((0.0..10.0).contains(&age), "it was claimed just now: {age}");
+        (claim["since"], claim["lease_until"]) = (json!(0), json!(0));
         serde_json::to_string_pretty(&claim).unwrap()
     };
     let (_, written) = tokio::join!(tick(&stack), looking);
@@ -92,6 +94,7 @@ async fn a_claim_says_who_has_the_job_until_when_and_nothing_secret() {
       "nonce": "1",
       "acknowledgement": "unconfirmed",
       "attempt": 1,
+      "since": 0,
       "lease_until": 0,
       "external_execution_id": "RUN",
       "plan": null,

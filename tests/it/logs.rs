@@ -63,13 +63,16 @@ async fn each_job_ends_with_one_line_that_says_how() {
     let mut ended: Vec<Value> = lines.into_iter().filter(|line| line["message"] == "job ended").collect();
     for line in &mut ended {
         assert!(line["millis"].is_u64());
-        line["millis"] = json!(0);
+        for number in ["millis", "JobDuration", "bytes_sent", "BytesSent"] {
+            line[number] = json!(0);
+        }
         line["execution"] = json!("EXECUTION");
+        line["_aws"] = json!("EMF");
     }
     let ended: Vec<String> = ended.iter().map(Value::to_string).collect();
     insta::assert_snapshot!(scene::steady(&stack, &ended.join("\n")), @r#"
-    {"level":"INFO","message":"job ended","version":"0.1.0","requestId":"RUN","job.id":"JOB-0","pipeline":"web","execution":"EXECUTION","millis":0,"outcome":"succeeded","packages":"left@1.0.0","target":"codepipeline_artifactory::hand"}
-    {"level":"INFO","message":"job ended","version":"0.1.0","requestId":"RUN","job.id":"JOB-1","pipeline":"web","execution":"EXECUTION","millis":0,"outcome":"failed","packages":"","target":"codepipeline_artifactory::hand"}
+    {"level":"INFO","message":"job ended","version":"0.1.0","requestId":"RUN","function":"codepipeline-artifactory","job.id":"JOB-0","pipeline":"web","execution":"EXECUTION","stage":"Publish","action":"Artifactory","millis":0,"is_resumed":false,"outcome":"succeeded","failure":"","packages":"left@1.0.0","type":"npm","repository":"npm-local","artifactory":"http://artifactory","bytes_sent":0,"registry_retries":0,"_aws":"EMF","Jobs":1,"JobDuration":0,"BytesSent":0,"RegistryRetries":0,"ResumedJobs":0,"target":"codepipeline_artifactory::hand"}
+    {"level":"INFO","message":"job ended","version":"0.1.0","requestId":"RUN","function":"codepipeline-artifactory","job.id":"JOB-1","pipeline":"web","execution":"EXECUTION","stage":"Publish","action":"Artifactory","millis":0,"is_resumed":false,"outcome":"failed","failure":"JobFailed","packages":"","type":"npm","repository":"npm-local","artifactory":"http://artifactory","bytes_sent":0,"registry_retries":0,"_aws":"EMF","Jobs":1,"Failures":1,"JobDuration":0,"BytesSent":0,"RegistryRetries":0,"ResumedJobs":0,"target":"codepipeline_artifactory::hand"}
     "#);
 }
 

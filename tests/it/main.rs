@@ -26,6 +26,7 @@ mod logs;
 mod make;
 mod many;
 mod maven;
+mod metrics;
 mod npm_cases;
 mod npm_client;
 mod npm_clients;

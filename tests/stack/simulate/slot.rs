@@ -39,6 +39,7 @@ impl World {
             let invocation = Invocation {
                 request_id: format!("run-{number}-{}", self.elapsed().as_millis()),
                 account: Some(ACCOUNT.to_owned()),
+                function: None,
                 deadline: Deadline::of_invocation(self.deadline_header(), clock),
             };
             let killed = Arc::new(Notify::new());

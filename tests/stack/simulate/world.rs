@@ -150,7 +150,7 @@ impl World {
                         drop(wake.send(Trigger::Schedule));
                     }
                 }
-                Act::Event => drop(wake.send(Trigger::ActionStarted { pipeline: None })),
+                Act::Event => drop(wake.send(Trigger::ActionStarted { pipeline: None, started: None })),
                 Act::Schedule => {
                     if self.is_over() {
                         ended = true;
