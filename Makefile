@@ -79,6 +79,11 @@ docs:
 templates:
 	scripts/lint_templates.sh
 
+.PHONY: generate
+generate: ## write anew what is made from template.yaml (make check holds it against the template)
+	scripts/python_tools.sh $(TOOLS)/venv scripts/requirements-lint.txt
+	$(TOOLS)/venv/bin/python scripts/role.py
+
 .PHONY: dependencies
 dependencies: $(TOOLS)/cargo/bin/cargo-deny ## licences, sources and bans of everything that is linked (builds cargo-deny once)
 	$(TOOLS)/cargo/bin/cargo-deny --locked --config .deny.toml check bans licenses sources

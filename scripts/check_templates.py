@@ -47,7 +47,8 @@ ACTION_TYPE = (
     "arn:${AWS::Partition}:codepipeline:${AWS::Region}:${AWS::AccountId}:actiontype:Custom/Deploy/${ActionProvider}/"
 )
 SECRETS = "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:*"
-CLAIMS = {"Sub ${Journal.Arn}/jobs/*", "Sub ${Journal.Arn}/quarantine/*"}
+CLAIMS = {"Sub ${Journal.Arn}/jobs/*"}
+STRAYS = {"Sub ${Journal.Arn}/quarantine/*"}
 ANY = {"*"}
 
 # What the function may call, on what. Nothing else, and no artifact bucket: each job brings its own credentials.
@@ -63,8 +64,8 @@ ALLOWED = {
     "secretsmanager:GetSecretValue": {f"Sub {SECRETS}"},
     "kms:Decrypt": {"Ref SecretKmsKeyArn"},
     "s3:ListBucket": {"GetAtt Journal.Arn"},
-    "s3:GetObject": CLAIMS,
-    "s3:PutObject": CLAIMS,
+    "s3:GetObject": CLAIMS | STRAYS,
+    "s3:PutObject": CLAIMS | STRAYS,
     "s3:DeleteObject": CLAIMS,
     "logs:CreateLogStream": {"GetAtt PublisherLogs.Arn"},
     "logs:PutLogEvents": {"GetAtt PublisherLogs.Arn"},

@@ -70,8 +70,8 @@ BREAKS = {
     ),
     "the role reaches artifact buckets": (
         TEMPLATE,
-        "- !Sub ${Journal.Arn}/quarantine/*",
-        '- "arn:aws:s3:::*/*"',
+        "Resource: !Sub ${Journal.Arn}/quarantine/*",
+        'Resource: "arn:aws:s3:::*/*"',
         "resources of s3:GetObject",
     ),
     "the role polls any type": (

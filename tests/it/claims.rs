@@ -11,7 +11,7 @@ use crate::stack::artifactory::Permission;
 use crate::stack::aws::{ACCOUNT, REGION};
 use crate::stack::http::Fault;
 use crate::stack::lambda::{InvocationError, Worker};
-use crate::stack::pipeline::{ActionType, JobId, JobResult};
+use crate::stack::pipeline::{JobId, JobResult};
 use crate::stack::{JOURNAL, REPOSITORY, Stack, USER, artifactory, pipeline, s3};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_codepipeline-artifactory");
@@ -292,17 +292,14 @@ async fn a_write_to_the_journal_that_is_lost_is_written_again() {
 
 #[tokio::test]
 async fn a_type_that_cannot_be_polled_breaks_the_tick_and_holds_up_no_other() {
-    let stack = stack().await;
-    stack.set("ACTION_VERSION", "9,1,2");
-    let two = ActionType { version: "2".into(), ..ActionType::default() };
-    stack.pipeline.declare(two.clone());
-    let jobs = [stack.action(package("1")), stack.action(package("1")).action_type(two)];
-    let jobs = jobs.map(|action| stack.pipeline.queue(action));
-    let Err(InvocationError::Handler { error_type, message }) = stack.invoke(schedule()).await else {
-        panic!("nobody would hear of it");
-    };
-    assert!(error_type == "QueueUnreachable" && message.contains("Artifactory 9"), "{error_type} {message}");
-    for job in jobs {
+    for versions in ["9,1", "1,9"] {
+        let stack = stack().await;
+        stack.set("ACTION_VERSION", versions);
+        let job = stack.pipeline.queue(stack.action(package("1")));
+        let Err(InvocationError::Handler { error_type, message }) = stack.invoke(schedule()).await else {
+            panic!("nobody would hear of it");
+        };
+        assert!(error_type == "QueueUnreachable" && message.contains("Artifactory 9"), "{error_type} {message}");
         assert!(matches!(stack.pipeline.result(&job), JobResult::Succeeded { .. }));
     }
 }

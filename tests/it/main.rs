@@ -47,6 +47,7 @@ mod pypi_clients;
 mod pypi_emulator;
 mod refusals;
 mod registry;
+mod role;
 mod s3_emulator;
 mod scene;
 mod services;

@@ -12,7 +12,7 @@ use aws_sdk_codepipeline::error::{ProvideErrorMetadata, SdkError};
 use codepipeline_artifactory::aws::connections::Connections;
 use codepipeline_artifactory::trust::Trust;
 
-/// Credentials of the function itself: signed with them, a call is the worker's own.
+/// Long-lived credentials of a worker, with rights of their own: the template's role is that of the function alone.
 pub(crate) fn function_credentials() -> Credentials {
     Credentials::new("AKIAFUNCTION", "secret of the function", None, None, "test")
 }

@@ -5,6 +5,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::http::{Reply, Request, reply};
+use super::role::Call;
+use super::s3::FUNCTION_ACCESS_KEY_ID;
 use super::vault::Vault;
 
 /// The account that everything in the stack belongs to.
@@ -53,6 +55,17 @@ pub(crate) fn answer(outcome: Result<Option<Value>, Refusal>) -> Reply {
     reply(status, &headers, body)
 }
 
+/// What the function is told whose role does not allow a call.
+pub(crate) fn not_authorized(action: &str, resource: &str) -> Refusal {
+    Refusal::new(
+        "AccessDeniedException",
+        format!(
+            "User: arn:aws:sts::{ACCOUNT}:assumed-role/function/function is not authorized to perform: {action} on \
+             resource: {resource} because no identity-based policy allows the {action} action"
+        ),
+    )
+}
+
 /// Reads the request's body into `T`; what has the wrong JSON type is refused as AWS does it.
 pub(crate) fn body<T: DeserializeOwned>(request: &Request) -> Result<T, Refusal> {
     serde_json::from_slice(&request.body).map_err(|error| Refusal::new("SerializationException", error.to_string()))
@@ -81,6 +94,15 @@ impl Service {
             ));
         }
         Ok(operation.to_owned())
+    }
+
+    /// Refuses the function what its role does not allow. Other workers have rights of their own.
+    pub(crate) fn permit(self, request: &Request, vault: &Vault, call: &Call) -> Result<(), Refusal> {
+        if self.signer(request)? != FUNCTION_ACCESS_KEY_ID || vault.role().allows(call) {
+            return Ok(());
+        }
+        let Call { action, resource, .. } = call;
+        Err(not_authorized(action, resource))
     }
 
     /// The access key id of a well-formed `Authorization` header for this service.

@@ -14,6 +14,7 @@ use super::artifactory::{self, Artifactory, StoredFile};
 use super::http::{Fault, Request, Seen};
 use super::pipeline::{self, CodePipeline, JobId, JobResult};
 use super::planned::{Planned, tarball};
+use super::role::Role;
 use super::s3::{self, S3};
 use super::{JOURNAL, REPOSITORY, USER, lambda, secrets};
 
@@ -393,6 +394,14 @@ pub(crate) fn i5_no_refusal_is_tried_again(witness: &Witness) -> Verdict {
         }
     }
     Ok(())
+}
+
+/// I6: the function asks AWS for nothing that the template's role does not allow.
+pub(crate) fn i6_the_role_allows_what_is_asked_for(role: &Role) -> Verdict {
+    match role.refused().as_slice() {
+        [] => Ok(()),
+        refused => Err(format!("I6: template.yaml (as tests/stack/role/template.json has it) refuses {refused:#?}")),
+    }
 }
 
 /// I6: nothing is asked for but what a job needs: its artifacts, the secret, looks at and writes to Artifactory. No file

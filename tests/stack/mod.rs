@@ -26,6 +26,7 @@ pub(crate) mod pipeline;
 pub(crate) mod planned;
 pub(crate) mod prefix;
 pub(crate) mod project;
+pub(crate) mod role;
 pub(crate) mod s3;
 pub(crate) mod secrets;
 pub(crate) mod simulate;
@@ -98,6 +99,7 @@ pub(crate) struct Stack {
 struct Forgiven {
     claims: Vec<String>,
     passwords: bool,
+    refusals: bool,
 }
 
 impl Stack {
@@ -163,6 +165,7 @@ impl Stack {
     /// Sets a variable of the function's environment before it starts; an empty value takes it away.
     pub(crate) fn set(&self, name: &str, value: &str) {
         assert!(self.worker.get().is_none(), "the function runs already with another environment");
+        self.vault.role().follow(name, value);
         self.variables.lock().expect("no test panics while it holds this").push((name.to_owned(), value.to_owned()));
     }
 
@@ -275,8 +278,14 @@ impl Stack {
         self.forgiven.lock().expect("no test panics while it holds this").passwords = true;
     }
 
+    /// Expects the function to ask for what its role does not allow.
+    pub(crate) fn forgive_refusals(&self) {
+        self.forgiven.lock().expect("no test panics while it holds this").refusals = true;
+    }
+
     /// Ends the stack without a look at what is left.
     pub(crate) fn abandon(&self) {
+        self.forgive_refusals();
         for job in self.pipeline.jobs() {
             self.pipeline.forgive(&job);
             self.forgive_claim(&job);
@@ -326,6 +335,9 @@ impl Stack {
         invariants::i5_no_claim_is_left(&witness, &forgiven.claims)?;
         if !forgiven.passwords {
             invariants::i4_passwords_buy_tokens_alone(&witness)?;
+        }
+        if !forgiven.refusals {
+            invariants::i6_the_role_allows_what_is_asked_for(self.vault.role())?;
         }
         invariants::i3_nothing_is_stored_twice(&witness)?;
         invariants::i5_no_refusal_is_tried_again(&witness)?;

@@ -16,8 +16,9 @@ use tokio::sync::Notify;
 
 use self::rules::{AcknowledgeJob, GetJobDetails, PollForJobs, PutJobFailureResult, PutJobSuccessResult, Ruled};
 use self::table::{Job, Table};
-use super::aws::{self, ACCOUNT, Refusal, Service};
+use super::aws::{self, ACCOUNT, REGION, Refusal, Service};
 use super::http::{Door, Request, Server, Traffic};
+use super::role::Call;
 use super::vault::Vault;
 
 pub(crate) use self::spec::{ActionType, Artifact, JobId, JobSpec};
@@ -211,7 +212,9 @@ impl Shared {
 
     fn handle(&self, request: &Request) -> Result<Option<Value>, Refusal> {
         let now = self.vault.clock().now();
-        match DOOR.operation(request, &self.vault)?.as_str() {
+        let operation = DOOR.operation(request, &self.vault)?;
+        DOOR.permit(request, &self.vault, &call(&operation, request))?;
+        match operation.as_str() {
             "PollForJobs" => {
                 let request: PollForJobs = ruled(request)?;
                 let mut table = self.table();
@@ -258,6 +261,22 @@ impl Shared {
         let session = self.vault.issue(job.spec.readable(), job.spec.writable());
         json!({ "id": job.id.as_str(), "data": job.spec.data(&job.run, &session), "accountId": ACCOUNT })
     }
+}
+
+/// The call as a policy sees it: polls are of an action type, everything else knows no resource.
+///
+/// <https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscodepipeline.html>
+fn call(operation: &str, request: &Request) -> Call {
+    let body = request.json();
+    let part = |name: &str| body["actionTypeId"][name].as_str().unwrap_or_default().to_owned();
+    let resource = match operation {
+        "PollForJobs" => {
+            let [owner, category, provider, version] = ["owner", "category", "provider", "version"].map(part);
+            format!("arn:aws:codepipeline:{REGION}:{ACCOUNT}:actiontype:{owner}/{category}/{provider}/{version}")
+        }
+        _ => "*".to_owned(),
+    };
+    Call::new(format!("codepipeline:{operation}"), resource)
 }
 
 fn ruled<T: serde::de::DeserializeOwned + Ruled>(request: &Request) -> Result<T, Refusal> {

@@ -68,7 +68,7 @@ impl S3 {
     pub(crate) async fn start_on(port: u16, traffic: Traffic, vault: Vault, journal_bucket: &str) -> Self {
         let store = Arc::new(Store::new(vault.clock().clone()));
         store.create_bucket(journal_bucket);
-        let guard = Guard { store: Arc::clone(&store), vault, journal_bucket: journal_bucket.to_owned() };
+        let guard = Guard { store: Arc::clone(&store), vault };
         let mut builder = S3ServiceBuilder::new(Operations(Arc::clone(&store)));
         builder.set_auth(guard.clone());
         builder.set_access(guard);

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::aws::{self, ACCOUNT, REGION, Refusal, Service};
 use super::http::{Door, Request, Server, Traffic};
+use super::role::Call;
 use super::vault::Vault;
 
 /// The name of this service in [`Traffic`].
@@ -44,12 +45,22 @@ struct Version {
     created: f64,
 }
 
+/// Whether the secret carries the tag by which its owner lets the function read it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tag {
+    There,
+    Missing,
+}
+
 #[derive(Debug)]
 struct Secret {
     name: String,
     arn: String,
     /// From the oldest to the current one.
     versions: Vec<Version>,
+    tag: Tag,
+    /// A key of the customer's own, which the caller must be allowed to use by way of this service.
+    key: Option<String>,
     broken: Option<Broken>,
     reads: usize,
 }
@@ -122,12 +133,24 @@ impl SecretsManager {
             name: name.to_owned(),
             arn: format!("arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{name}-Ab{suffix:04}"),
             versions: Vec::new(),
+            tag: Tag::There,
+            key: None,
             broken: None,
             reads: 0,
         });
         let id = format!("00000000-0000-4000-8000-{:012x}", secret.versions.len() + 1);
         secret.versions.push(Version { id, content, created });
         secret.arn.clone()
+    }
+
+    /// Takes the tag away by which the secret's owner lets the function read it.
+    pub(crate) fn untag(&self, name: &str) {
+        self.with(name, |secret| secret.tag = Tag::Missing);
+    }
+
+    /// Encrypts the secret with a key of the customer's own.
+    pub(crate) fn encrypt_with(&self, name: &str, key: &str) {
+        self.with(name, |secret| secret.key = Some(key.to_owned()));
     }
 
     /// From now on the secret cannot be read, for this reason.
@@ -158,9 +181,29 @@ impl Shared {
 
     fn handle(&self, request: &Request) -> Result<Value, Refusal> {
         match DOOR.operation(request, &self.vault)?.as_str() {
-            "GetSecretValue" => self.value(&aws::body(request)?),
+            "GetSecretValue" => {
+                let asked: GetSecretValue = aws::body(request)?;
+                for call in self.calls(&asked) {
+                    DOOR.permit(request, &self.vault, &call)?;
+                }
+                self.value(&asked)
+            }
             other => Err(Refusal::new("UnknownOperationException", format!("{other} is not in the local stack"))),
         }
+    }
+
+    /// What the caller needs the right to. Of a secret that is not there nothing is asked, so that it is told as missing.
+    fn calls(&self, request: &GetSecretValue) -> Vec<Call> {
+        let id = request.secret_id.as_deref().unwrap_or_default();
+        let secrets = self.secrets();
+        let Some(secret) = secrets.values().find(|secret| secret.is(id)) else { return Vec::new() };
+        let mut read = Call::new("secretsmanager:GetSecretValue", &secret.arn);
+        if secret.tag == Tag::There {
+            read = read.with("aws:ResourceTag/codepipeline-artifactory", "credential");
+        }
+        let via = format!("secretsmanager.{REGION}.amazonaws.com");
+        let decrypt = secret.key.as_ref().map(|key| Call::new("kms:Decrypt", key).with("kms:ViaService", &via));
+        [read].into_iter().chain(decrypt).collect()
     }
 
     fn value(&self, request: &GetSecretValue) -> Result<Value, Refusal> {
@@ -226,14 +269,7 @@ impl Secret {
 impl Broken {
     fn refusal(self, id: &str) -> Refusal {
         match self {
-            Self::AccessDenied => Refusal::new(
-                "AccessDeniedException",
-                format!(
-                    "User: arn:aws:sts::{ACCOUNT}:assumed-role/function/function is not authorized to perform: \
-                     secretsmanager:GetSecretValue on resource: {id} because no identity-based policy allows the \
-                     secretsmanager:GetSecretValue action"
-                ),
-            ),
+            Self::AccessDenied => aws::not_authorized("secretsmanager:GetSecretValue", id),
             Self::KeyDenied => Refusal::new("AccessDeniedException", "Access to KMS is not allowed"),
             Self::DecryptionFailure => Refusal::new(
                 "DecryptionFailure",

@@ -7,6 +7,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
+use super::role::Role;
+
 /// How long the credentials of a job live, unless a test says otherwise.
 pub(crate) const LIFETIME: Duration = Duration::from_mins(15);
 
@@ -77,6 +79,7 @@ impl Session {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Vault {
     clock: Clock,
+    role: Role,
     issued: Arc<Mutex<Issued>>,
 }
 
@@ -90,7 +93,12 @@ struct Issued {
 impl Vault {
     /// An empty vault on `clock`.
     pub(crate) fn new(clock: Clock) -> Self {
-        Self { clock, issued: Arc::default() }
+        Self { clock, role: Role::default(), issued: Arc::default() }
+    }
+
+    /// What the function's own credentials may do.
+    pub(crate) fn role(&self) -> &Role {
+        &self.role
     }
 
     /// The clock that the sessions end by.

@@ -1,4 +1,4 @@
-//! Who may do what in this S3: the function's own key in the journal's bucket, a job's session with its
+//! Who may do what in this S3: the function's own key what its role allows, a job's session with its
 //! own objects, and nobody anything else. Signatures are checked before, by s3s.
 
 use std::sync::Arc;
@@ -10,20 +10,17 @@ use s3s::{S3Result, s3_error};
 
 use super::Missing;
 use super::store::Store;
+use crate::stack::role::Call;
 use crate::stack::vault::Vault;
 
 /// The key that the function under test is given as its own.
 pub(crate) const FUNCTION_ACCESS_KEY_ID: &str = "AKIASTACKFUNCTION001";
 pub(crate) const FUNCTION_SECRET_ACCESS_KEY: &str = "stack/secret/of/the/function/itself";
 
-/// The only operations that the function is allowed, and only in the journal's bucket.
-const OF_THE_FUNCTION: [&str; 5] = ["GetObject", "HeadObject", "PutObject", "DeleteObject", "ListObjectsV2"];
-
 #[derive(Debug, Clone)]
 pub(super) struct Guard {
     pub(super) store: Arc<Store>,
     pub(super) vault: Vault,
-    pub(super) journal_bucket: String,
 }
 
 #[async_trait::async_trait]
@@ -57,8 +54,9 @@ impl S3Access for Guard {
             S3Path::Object { bucket, key } => (bucket.as_ref(), key.as_ref()),
         };
         if access_key == FUNCTION_ACCESS_KEY_ID {
-            let own = bucket == self.journal_bucket && OF_THE_FUNCTION.contains(&operation);
-            return if own { Ok(()) } else { Err(denied()) };
+            let calls = calls(operation, bucket, key, context);
+            let allowed = !calls.is_empty() && calls.iter().all(|call| self.vault.role().allows(call));
+            return if allowed { Ok(()) } else { Err(denied()) };
         }
         let session = self.vault.lookup(access_key).ok_or_else(denied)?;
         let token = context.headers().get("x-amz-security-token").and_then(|value| value.to_str().ok());
@@ -89,5 +87,28 @@ impl S3Access for Guard {
         // A caller without the right to list the bucket is not told that a key is missing.
         let hides = operation != "PutObject" && self.store.behaviour().missing_for_jobs == Missing::AccessDenied;
         if hides && self.store.get(bucket, key).is_none() { Err(denied()) } else { Ok(()) }
+    }
+}
+
+/// The rights that an operation of the function needs; none at all for one that it has no business with.
+///
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html>
+fn calls(operation: &str, bucket: &str, key: &str, context: &S3AccessContext<'_>) -> Vec<Call> {
+    let object = format!("arn:aws:s3:::{bucket}/{key}");
+    let of_version = |plain: &str, version: &str| {
+        let versioned = context.uri().query().is_some_and(|query| query.contains("versionId="));
+        Call::new(if versioned { version } else { plain }, &object)
+    };
+    match operation {
+        "ListObjectsV2" => vec![Call::new("s3:ListBucket", format!("arn:aws:s3:::{bucket}"))],
+        "GetObject" | "HeadObject" => vec![of_version("s3:GetObject", "s3:GetObjectVersion")],
+        "DeleteObject" => vec![of_version("s3:DeleteObject", "s3:DeleteObjectVersion")],
+        "PutObject" => {
+            let further = [("x-amz-acl", "s3:PutObjectAcl"), ("x-amz-tagging", "s3:PutObjectTagging")];
+            let further = further.into_iter().filter(|(header, _)| context.headers().contains_key(*header));
+            let put = Call::new("s3:PutObject", &object);
+            [put].into_iter().chain(further.map(|(_, action)| Call::new(action, &object))).collect()
+        }
+        _ => Vec::new(),
     }
 }
