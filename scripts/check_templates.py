@@ -70,6 +70,8 @@ ALLOWED = {
     "logs:CreateLogStream": {"GetAtt PublisherLogs.Arn"},
     "logs:PutLogEvents": {"GetAtt PublisherLogs.Arn"},
     "sqs:SendMessage": {"GetAtt Undelivered.Arn"},
+    "xray:PutTraceSegments": ANY,
+    "xray:PutTelemetryRecords": ANY,
     "ec2:CreateNetworkInterface": ANY,
     "ec2:DescribeNetworkInterfaces": ANY,
     "ec2:DescribeSubnets": ANY,
@@ -83,16 +85,20 @@ CONDITIONS = {
     "secretsmanager:GetSecretValue": {"Null": {"aws:ResourceTag/codepipeline-artifactory": "false"}},
     "kms:Decrypt": {"StringEquals": {"kms:ViaService": {"Sub": "secretsmanager.${AWS::Region}.${AWS::URLSuffix}"}}},
 }
-ONLY_IF = {"kms": "HasSecretKey", "ec2": "InVpc"}
+ONLY_IF = {"kms": "HasSecretKey", "ec2": "InVpc", "xray": "IsTraced"}
 
 ALARMS = {
-    ("AWS/Lambda", "Errors"): {"Name": "FunctionName", "Value": {"Ref": "Publisher"}},
-    ("AWS/Lambda", "Throttles"): {"Name": "FunctionName", "Value": {"Ref": "Publisher"}},
-    ("AWS/Lambda", "Invocations"): {"Name": "FunctionName", "Value": {"Ref": "Publisher"}},
-    ("AWS/SQS", "ApproximateNumberOfMessagesVisible"): {
-        "Name": "QueueName",
-        "Value": {"GetAtt": "Undelivered.QueueName"},
-    },
+    ("AWS/Lambda", "Errors"): [{"Name": "FunctionName", "Value": {"Ref": "Publisher"}}],
+    ("AWS/Lambda", "Throttles"): [{"Name": "FunctionName", "Value": {"Ref": "Publisher"}}],
+    ("AWS/Lambda", "Invocations"): [{"Name": "FunctionName", "Value": {"Ref": "Publisher"}}],
+    ("AWS/SQS", "ApproximateNumberOfMessagesVisible"): [
+        {"Name": "QueueName", "Value": {"GetAtt": "Undelivered.QueueName"}}
+    ],
+    ("codepipeline-artifactory", "Jobs"): [
+        {"Name": "function", "Value": {"Ref": "Publisher"}},
+        {"Name": "outcome", "Value": "failed"},
+    ],
+    ("codepipeline-artifactory", "OldestClaim"): [{"Name": "function", "Value": {"Ref": "Publisher"}}],
 }
 
 
@@ -209,12 +215,57 @@ def check_alarms(report, template):
         alarm = resource["Properties"]
         metric = (alarm["Namespace"], alarm["MetricName"])
         seen.add(metric)
-        report.equal(f"{name}: dimensions", alarm.get("Dimensions"), [ALARMS.get(metric)])
+        report.equal(f"{name}: dimensions", alarm.get("Dimensions"), ALARMS.get(metric))
         report.equal(f"{name}: alarm actions", alarm.get("AlarmActions"), topic)
         report.equal(f"{name}: whom it tells when it is over", alarm.get("OKActions"), topic)
         silence = alarm["ComparisonOperator"].startswith("LessThan")
         report.equal(f"{name}: missing data", alarm.get("TreatMissingData"), "breaching" if silence else "notBreaching")
     report.equal("the metrics with an alarm", seen, set(ALARMS))
+
+
+def sets_of(source):
+    """The metrics that src/metric.rs counts, each with the sets of dimensions under which it is kept."""
+    groups = {}
+    for name, sets in re.findall(r"const (BY_[A-Z]+): &\[&\[&str\]\] = &\[(.*)\];", source):
+        groups[name] = [frozenset(re.findall(r'"(\w+)"', one)) for one in re.findall(r"&\[([^\]]*)\]", sets)]
+    metrics = re.findall(r'Self \{ name: "(\w+)", unit: Unit::\w+, by: (BY_[A-Z]+) \}', source)
+    return {name: groups[by] for name, by in metrics}
+
+
+def drawn(widgets):
+    """Every line of the dashboard's graphs as (namespace, metric, dimension names), the dots filled in."""
+    for widget in widgets:
+        before = []
+        for line in widget["properties"].get("metrics", []):
+            words = [word for word in line if isinstance(word, str)]
+            if not words:
+                search = line[0]["expression"]
+                namespace, *names = re.search(r"\{([^}]*)\}", search).group(1).split(",")
+                yield namespace, re.search(r'MetricName="(\w+)"', search).group(1), frozenset(names)
+                continue
+            if words[0] == "...":
+                words = before[: len(before) - len(words) + 1] + words[1:]
+            words = [before[at] if word == "." else word for at, word in enumerate(words)]
+            before = words
+            yield words[0], words[1], frozenset(words[2::2])
+
+
+def check_watching(report, template, source):
+    """Dashboard and alarms name only what is counted, under dimensions under which it is."""
+    counted = sets_of(source)
+    report.expect(len(counted) >= 9, f"src/metric.rs: only {sorted(counted)} could be read of it")
+    body = template["Resources"]["Board"]["Properties"]["DashboardBody"]["Sub"]
+    lines = list(drawn(json.loads(body)["widgets"]))
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::CloudWatch::Alarm":
+            alarm = resource["Properties"]
+            names = frozenset(dimension["Name"] for dimension in alarm["Dimensions"])
+            lines.append((alarm["Namespace"], alarm["MetricName"], names))
+    own = [(metric, names) for namespace, metric, names in lines if namespace == "codepipeline-artifactory"]
+    for metric, names in own:
+        report.expect(metric in counted, f"{metric} is watched, but src/metric.rs does not count it")
+        report.expect(names in counted.get(metric, []), f"{metric} is watched by {sorted(names)}, and not kept so")
+    report.equal("the metrics on the dashboard", {metric for metric, _ in own}, set(counted))
 
 
 def check_function(report, template):
@@ -329,6 +380,7 @@ def check(root):
         project = "examples/pipeline/node_example"
         node = {"package": read(f"{project}/package.json"), "lock": read(f"{project}/package-lock.json")}
         node["buildspec"] = load(f"{project}/buildspec.yml")
+        source = (root / "src/metric.rs").read_text(encoding="utf-8")
     except (OSError, ValueError, yaml.YAMLError) as error:
         return [f"cannot be read: {error}"]
     try:
@@ -337,6 +389,7 @@ def check(root):
         check_agreement(report, template, action)
         check_role(report, template)
         check_alarms(report, template)
+        check_watching(report, template, source)
         check_function(report, template)
         check_events(report, template, events)
         check_pipelines(report, template, example, pipeline, node)

@@ -14,6 +14,7 @@ ACTION = "examples/custom-action.json"
 PIPELINE = "examples/pipeline/pipeline.json"
 EXAMPLE = "examples/pipeline/template.yaml"
 NODE = "examples/pipeline/node_example"
+METRICS = "src/metric.rs"
 
 # What is broken: the file, a text that occurs in it exactly once, what it becomes, and what the report must say.
 BREAKS = {
@@ -118,6 +119,15 @@ BREAKS = {
         "      Policies:\n        - PolicyName: publisher",
         "managed policies",
     ),
+    "an alarm of a metric that nobody counts": (METRICS, '"OldestClaim"', '"Oldest"', "OldestClaim is watched"),
+    "a graph of a metric that nobody counts": (METRICS, '"BytesSent"', '"Bytes"', "BytesSent is watched"),
+    "a graph of what is not kept so": (
+        TEMPLATE,
+        "{codepipeline-artifactory,function,failure}",
+        "{codepipeline-artifactory,failure}",
+        "Failures is watched by ['failure']",
+    ),
+    "a metric that nobody sees": (TEMPLATE, '[".", "Quarantined",', '[".", "OldestClaim",', "metrics on the dashboard"),
     "an alarm of nothing": (TEMPLATE, "MetricName: Errors", "MetricName: Error", "the metrics with an alarm"),
     "an alarm of another function": (
         TEMPLATE,
@@ -233,6 +243,8 @@ class Breaks(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.root = Path(folder.name)
         shutil.copy(ROOT / TEMPLATE, self.root)
+        (self.root / "src").mkdir()
+        shutil.copy(ROOT / METRICS, self.root / METRICS)
         for name in ("events", "examples"):
             shutil.copytree(ROOT / name, self.root / name, ignore=shutil.ignore_patterns("node_modules"))
 
