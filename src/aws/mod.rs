@@ -25,8 +25,10 @@ use crate::trust::Trust;
 
 /// The code of a call that was not answered in the time that it was given.
 const TIMEOUT: &str = "timeout";
-/// What a call is given at the very end of an invocation: enough to hand a job over.
+/// What a call is given near the end of an invocation: enough to hand a job over.
 const SHORTEST: Duration = Duration::from_millis(50);
+/// What a call is given when there is no time at all: nothing, in the SDK's terms.
+const NONE: Duration = Duration::from_millis(1);
 
 /// What a failed call means for us, by status and error code, never by its text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -174,9 +176,11 @@ struct Patience {
 
 impl Patience {
     /// What a call that is worth waiting for this long gets. Of what is left of the invocation it takes three quarters at
-    /// most, so that after one that hangs there is time for the next, which leaves the claim in order.
+    /// most, so that after one that hangs there is time for the next, which leaves the claim in order; at the very end
+    /// half, so that however many hang one after the other, the invocation ends in time.
     fn of(deadline: Deadline, wanted: Duration) -> Self {
-        let most = (deadline.left_for_closing() * 3 / 4).max(SHORTEST);
+        let shortest = SHORTEST.min(deadline.left_with_reserve() / 2).max(NONE);
+        let most = (deadline.left_for_closing() * 3 / 4).max(shortest);
         Self { whole: wanted.min(most), is_cut: most < wanted }
     }
 
@@ -213,6 +217,16 @@ impl NamedLoader for aws_config::ConfigLoader {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn calls_that_hang_one_after_the_other_do_not_outlast_the_invocation() {
+        let deadline = Deadline::after(Duration::from_secs(3));
+        for _ in 0..10 {
+            tokio::time::advance(Patience::of(deadline, Duration::from_secs(10)).whole).await;
+        }
+        let left = deadline.left_with_reserve();
+        assert!(left > Duration::ZERO && left < Duration::from_millis(75), "{left:?}");
+    }
 
     #[test]
     fn codes_win_over_statuses() {

@@ -64,7 +64,7 @@ impl Registry {
             (Seen::Elsewhere(_) | Seen::Untold, _) => {}
         }
         self.until_listed(step, deadline).await;
-        match self.set_tag(tag, deadline).await {
+        match self.set_once_known(tag, came, deadline).await {
             Ok(()) => {}
             // The name went along with the version, and comes to be seen with it.
             Err(RegistryError::NotFound(_)) if came == Came::Published => return Ok(Tagged::Unlisted),
@@ -131,6 +131,21 @@ impl Registry {
             ) => Ok(Seen::Untold),
             Err(error) if tag.wanted == Wanted::ByPackage && !ends_the_job(&error) => Ok(Seen::Untold),
             Err(error) => Err(error),
+        }
+    }
+
+    /// Sets the name. Of a version that is there, 404 says that the server lists it later, where it does not let us see
+    /// the listing.
+    async fn set_once_known(&self, tag: &Tag, came: Came, deadline: Deadline) -> Result<(), RegistryError> {
+        let mut polls = self.wire.pacing.polls.into_iter();
+        loop {
+            let set = self.set_tag(tag, deadline).await;
+            match (set, polls.next()) {
+                (Err(RegistryError::NotFound(_)), Some(pause)) if came == Came::Before && deadline.left() > pause => {
+                    tokio::time::sleep(pause).await;
+                }
+                (set, _) => return set,
+            }
         }
     }
 

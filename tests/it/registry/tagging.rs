@@ -107,3 +107,15 @@ async fn a_tag_of_the_actions_that_the_server_does_not_keep_is_a_failure() {
     let error = outcome(Wanted::ByAction, Came::Before, &[NONE], 403).await.0.unwrap_err();
     assert_eq!(error.class(), Class::Permission);
 }
+
+#[tokio::test]
+async fn a_tag_of_a_version_that_the_server_does_not_list_yet_is_asked_for_again() {
+    let server = Scripted::start().await;
+    let registry = server.with_token().await;
+    server.answer(Verb::PUT, ONE, 2, 404, &[], "{}");
+    server.answer(Verb::PUT, ONE, usize::MAX, 200, &[], "{}");
+    server.answer(Verb::GET, ALL, 1, 404, &[], "{}");
+    server.answer(Verb::GET, ALL, usize::MAX, RIGHT.0, &[], RIGHT.1);
+    let tagged = registry.tag(&file(b"left"), &tag(Wanted::ByAction), Came::Before, minute()).await;
+    assert_eq!((tagged.unwrap(), server.count(&Verb::PUT, ONE)), (Tagged::Set, 3));
+}
