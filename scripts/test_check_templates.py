@@ -54,6 +54,7 @@ BREAKS = {
         "entityUrlTemplate names {ExternalExecutionId}",
     ),
     "the links drift apart": (ACTION, "-2592000000", "-86400000", "custom-action.json: settings"),
+    "the README asks for more": ("README.md", "| `SecretId` | no |", "| `SecretId` | yes |", "README.md: the properties"),
     "the command line's type gains a member": (ACTION, '"version": "1",', '"version": "1", "tags": [],', "its members"),
     "the role may do more": (
         TEMPLATE,
@@ -233,6 +234,7 @@ class Breaks(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.root = Path(folder.name)
         shutil.copy(ROOT / TEMPLATE, self.root)
+        shutil.copy(ROOT / "README.md", self.root)
         for name in ("events", "examples"):
             shutil.copytree(ROOT / name, self.root / name, ignore=shutil.ignore_patterns("node_modules"))
 
