@@ -55,8 +55,8 @@ BREAKS = {
     ),
     "claims are kept for a week": ("ExpirationInDays: 30", "ExpirationInDays: 7", "the journal"),
     "the journal outlives the stack": (
-        "  Journal:\n    Type: AWS::S3::Bucket\n",
-        "  Journal:\n    Type: AWS::S3::Bucket\n    DeletionPolicy: Retain\n",
+        "    Type: AWS::S3::Bucket\n",
+        "    Type: AWS::S3::Bucket\n    DeletionPolicy: Retain\n",
         "what outlives the stack",
     ),
     "the secret's key is not used": (
@@ -69,8 +69,8 @@ BREAKS = {
     "the log is kept for ever": ("      RetentionInDays: !Ref LogRetentionDays\n", "", "the log"),
     "the old type goes with the update": ("    UpdateReplacePolicy: Retain\n", "", "another shape"),
     "a second function": (
-        "  PublisherLogs:\n    Type: AWS::Logs::LogGroup\n",
-        "  Second:\n    Type: AWS::SNS::Topic\n  PublisherLogs:\n    Type: AWS::Logs::LogGroup\n",
+        "\n  PublisherLogs:\n",
+        "\n  Second:\n    Type: AWS::SNS::Topic\n  PublisherLogs:\n",
         "the resources",
     ),
     "a resource that is not made is named": (

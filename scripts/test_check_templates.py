@@ -221,8 +221,8 @@ BREAKS = {
     ),
     "a resource is gone": (
         TEMPLATE,
-        "  Journal:\n    Type: AWS::S3::Bucket",
-        "  Other:\n    Type: AWS::S3::Bucket",
+        "\n  Journal:\n",
+        "\n  Other:\n",
         "'Journal'",
     ),
 }
