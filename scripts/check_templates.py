@@ -168,6 +168,13 @@ def check_agreement(report, template, action):
         report.equal(f"custom-action.json: {member}", action.get(member), declared[member])
 
 
+def check_readme(report, readme):
+    """The README's table of the action has the same properties, in the same order, with what is required."""
+    table = re.findall(r"^\| `(\w+)` \| (yes|no) \|", readme, re.MULTILINE)
+    wanted = [(name, "yes" if required else "no") for name, required in PROPERTIES.items()]
+    report.equal("README.md: the properties of the action", table, wanted)
+
+
 def check_role(report, template):
     """The function's role allows exactly what ALLOWED lists, and nothing is attached beside it."""
     role = template["Resources"]["PublisherRole"]["Properties"]
@@ -377,6 +384,7 @@ def check(root):
         template, example = load("template.yaml"), load("examples/pipeline/template.yaml")
         action, pipeline = read("examples/custom-action.json"), read("examples/pipeline/pipeline.json")
         events = {path.stem: read(path.relative_to(root)) for path in sorted((root / "events").glob("*.json"))}
+        readme = (root / "README.md").read_text(encoding="utf-8")
         project = "examples/pipeline/node_example"
         node = {"package": read(f"{project}/package.json"), "lock": read(f"{project}/package-lock.json")}
         node["buildspec"] = load(f"{project}/buildspec.yml")
@@ -387,6 +395,7 @@ def check(root):
         check_action_type(report, "template.yaml", declared_type(template))
         check_action_type(report, "custom-action.json", action)
         check_agreement(report, template, action)
+        check_readme(report, readme)
         check_role(report, template)
         check_alarms(report, template)
         check_watching(report, template, source)

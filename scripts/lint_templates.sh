@@ -20,6 +20,7 @@ scripts/python_tools.sh "$venv" "$wanted" || {
 "$venv/bin/cfn-lint" --include-checks I -- template.yaml examples/pipeline/template.yaml
 echo 'cfn-lint: clean'
 PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" scripts/check_templates.py
+PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" scripts/check_stack.py
 PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" scripts/role.py --check
 # The checks themselves: each must fail when what it guards is broken.
 PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" -m unittest discover --quiet --start-directory scripts

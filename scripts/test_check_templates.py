@@ -55,6 +55,7 @@ BREAKS = {
         "entityUrlTemplate names {ExternalExecutionId}",
     ),
     "the links drift apart": (ACTION, "-2592000000", "-86400000", "custom-action.json: settings"),
+    "the README asks for more": ("README.md", "| `SecretId` | no |", "| `SecretId` | yes |", "README.md: the properties"),
     "the command line's type gains a member": (ACTION, '"version": "1",', '"version": "1", "tags": [],', "its members"),
     "the role may do more": (
         TEMPLATE,
@@ -230,8 +231,8 @@ BREAKS = {
     ),
     "a resource is gone": (
         TEMPLATE,
-        "  Journal:\n    Type: AWS::S3::Bucket",
-        "  Other:\n    Type: AWS::S3::Bucket",
+        "\n  Journal:\n",
+        "\n  Other:\n",
         "'Journal'",
     ),
 }
@@ -245,6 +246,7 @@ class Breaks(unittest.TestCase):
         shutil.copy(ROOT / TEMPLATE, self.root)
         (self.root / "src").mkdir()
         shutil.copy(ROOT / METRICS, self.root / METRICS)
+        shutil.copy(ROOT / "README.md", self.root)
         for name in ("events", "examples"):
             shutil.copytree(ROOT / name, self.root / name, ignore=shutil.ignore_patterns("node_modules"))
 

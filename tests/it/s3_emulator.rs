@@ -130,7 +130,10 @@ async fn the_function_itself_reaches_its_journal_only() {
     assert_eq!(failure(client.list_objects_v2().bucket("artifacts").send().await), denied);
     assert_eq!(failure(client.list_buckets().send().await), denied);
     assert_eq!(failure(client.create_multipart_upload().bucket("journal").key("x").send().await), denied);
-    assert_eq!(failure(client.get_object().bucket("journal").key("x").send().await), (404, "NoSuchKey".to_owned()));
+    assert_eq!(failure(client.get_object().bucket("journal").key("x").send().await), denied);
+    assert_eq!(failure(client.delete_object().bucket("journal").key("quarantine/x").send().await), denied);
+    let missing = client.get_object().bucket("journal").key("jobs/x").send().await;
+    assert_eq!(failure(missing), (404, "NoSuchKey".to_owned()));
     let wrong = fixture.client(FUNCTION_ACCESS_KEY_ID, "another secret", None);
     let listed = wrong.list_objects_v2().bucket("journal").send().await;
     assert_eq!(failure(listed), (403, "SignatureDoesNotMatch".to_owned()));

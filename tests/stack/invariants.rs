@@ -38,6 +38,7 @@ pub(crate) struct Witness<'a> {
     /// The bucket that the function takes for its journal.
     pub(crate) journal: String,
     pub(crate) artifactory: &'a Artifactory,
+    pub(crate) role: &'a Role,
     /// Texts that must never be printed, reported or written down.
     pub(crate) secrets: Vec<String>,
     /// What each process of the function has printed.
@@ -168,6 +169,7 @@ pub(crate) fn all(witness: &Witness, promises: &[Promise], before: &[StoredFile]
     i5_the_journal_is_empty(witness)?;
     i5_no_refusal_is_tried_again(witness)?;
     i5_goes_on_at_the_first_tick(witness)?;
+    i6_the_role_allows_what_is_asked_for(witness)?;
     i6_nothing_else_is_asked_for(witness)
 }
 
@@ -397,8 +399,8 @@ pub(crate) fn i5_no_refusal_is_tried_again(witness: &Witness) -> Verdict {
 }
 
 /// I6: the function asks AWS for nothing that the template's role does not allow.
-pub(crate) fn i6_the_role_allows_what_is_asked_for(role: &Role) -> Verdict {
-    match role.refused().as_slice() {
+pub(crate) fn i6_the_role_allows_what_is_asked_for(witness: &Witness) -> Verdict {
+    match witness.role.refused().as_slice() {
         [] => Ok(()),
         refused => Err(format!("I6: template.yaml (as tests/stack/role/template.json has it) refuses {refused:#?}")),
     }

@@ -320,6 +320,7 @@ impl Stack {
             pipeline: &self.pipeline,
             s3: &self.s3,
             artifactory: &self.artifactory,
+            role: self.vault.role(),
             secrets: self.secrets(),
             logs: self.worker.get().into_iter().chain(successors.iter()).map(Worker::logs).collect(),
             wall: Some(self.wall),
@@ -337,7 +338,7 @@ impl Stack {
             invariants::i4_passwords_buy_tokens_alone(&witness)?;
         }
         if !forgiven.refusals {
-            invariants::i6_the_role_allows_what_is_asked_for(self.vault.role())?;
+            invariants::i6_the_role_allows_what_is_asked_for(&witness)?;
         }
         invariants::i3_nothing_is_stored_twice(&witness)?;
         invariants::i5_no_refusal_is_tried_again(&witness)?;

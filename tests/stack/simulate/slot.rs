@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::lock;
 use super::process::{self, Doors};
-use super::world::{BEGINNING, World};
+use super::world::{BEGINNING, VERSIONS, World};
 use crate::stack::aws::ACCOUNT;
 use crate::stack::invariants::{How, Ran};
 use crate::stack::{JOURNAL, SECRET};
@@ -98,7 +98,7 @@ impl World {
                 "ARTIFACTORY_URL" => &platform,
                 "ALLOW_HTTP" => "true",
                 "JOBS_IN_FLIGHT" => &jobs_in_flight,
-                "ACTION_VERSION" => "1,2",
+                "ACTION_VERSION" => VERSIONS,
                 "AWS_ENDPOINT_URL" => "http://aws.simulated",
                 _ => return None,
             };

@@ -36,6 +36,8 @@ const PERIOD: Duration = Duration::from_mins(1);
 pub(super) const BEGINNING: u64 = 1_795_000_000;
 /// The key of the virtual repository before [`REPOSITORY`].
 const VIRTUAL: &str = "npm";
+/// The action type's versions that the function polls.
+pub(super) const VERSIONS: &str = "1,2";
 const NEW_PASSWORD: &str = "a new password, as good as the old";
 
 /// Everything that one seed is about.
@@ -84,6 +86,7 @@ impl World {
         let clock = vault::Clock::of_runtime(UNIX_EPOCH + Duration::from_secs(BEGINNING));
         let vault = Vault::new(clock.clone());
         vault.live_for(fate.credentials_live);
+        vault.role().follow("ACTION_VERSION", VERSIONS);
         let artifactory = Artifactory::start(traffic.clone(), clock.clone()).await;
         artifactory.repository(Repository::local(REPOSITORY, "npm"));
         artifactory.repository(Repository::virtual_of(VIRTUAL, "npm", &[REPOSITORY], Some(REPOSITORY)));
@@ -395,6 +398,7 @@ impl World {
             s3: &self.s3,
             journal: JOURNAL.to_owned(),
             artifactory: &self.artifactory,
+            role: self.vault.role(),
             secrets: self.kept_secret(),
             logs: vec![self.log.text()],
             wall: agree.then_some(Wall { millis: BEGINNING * 1_000, since: self.start, travel: Duration::ZERO }),
