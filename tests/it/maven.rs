@@ -180,6 +180,17 @@ async fn a_worker_that_dies_between_jar_and_pom_is_succeeded_by_one_that_sends_t
 }
 
 #[tokio::test]
+async fn a_library_of_which_not_all_is_stored_is_told_to_be_published_in_part() {
+    let stack = stack().await;
+    let refusal = Fault::Answer { status: 403, headers: Vec::new(), body: String::new() };
+    stack.traffic.fault(artifactory::SERVICE, Some(Method::PUT), ".pom", 0, usize::MAX, refusal);
+    let (kind, message) = stack.refuse(action(&stack, library("1.0").bytes(), &[])).await;
+    assert_eq!(kind, "PermissionError", "{message}");
+    assert!(message.contains("\nPublished in part, not all files: org.acme:lib@1.0.\n"), "{message}");
+    assert!(!stored(&stack).is_empty());
+}
+
+#[tokio::test]
 async fn what_the_repository_does_not_take_is_refused_before_anything_is_sent() {
     for (handles, version, expected) in [
         (
