@@ -8,6 +8,7 @@ VENV := $(TOOLS)/deploy
 VERDACCIO := $(TOOLS)/verdaccio
 CLIENTS := $(TOOLS)/clients
 PYPI := $(TOOLS)/pypi
+PYPI_CLIENTS := $(TOOLS)/pypi-clients
 PYPI_CORPUS := $(TOOLS)/pypi-corpus
 CORPUS := $(TOOLS)/npm-corpus
 BASELINE := $(TOOLS)/bench
@@ -42,6 +43,11 @@ npm-clients: $(VERDACCIO)/node_modules/.package-lock.json $(CLIENTS)/node_module
 	cargo build --locked --quiet --bin $(NAME) --example npm_clients
 	cargo run --locked --quiet --example npm_clients -- "$(TARGET)/debug/$(NAME)"
 
+.PHONY: pypi-clients
+pypi-clients: $(PYPI_CLIENTS)/requirements.txt ## lock and install what was published with pip, uv and Poetry, from the stack and from a real devpi
+	cargo build --locked --quiet --bin $(NAME) --example pypi_clients
+	cargo run --locked --quiet --example pypi_clients -- "$(TARGET)/debug/$(NAME)"
+
 .PHONY: maven-clients
 maven-clients: ## resolve what was published with the real Maven, checksums strict, no other repository
 	@command -v mvn >/dev/null || { echo "Maven is needed" >&2; exit 1; }
@@ -55,6 +61,10 @@ $(TOOLS)/%/node_modules/.package-lock.json: tests/tools/%/package.json tests/too
 	mkdir -p $(TOOLS)/$*
 	cp $^ $(TOOLS)/$*
 	cd $(TOOLS)/$* && npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
+
+# The clients and the registry of examples/pypi_clients.
+$(PYPI_CLIENTS)/requirements.txt: tests/tools/pypi-clients/requirements.txt
+	scripts/python_tools.sh $(PYPI_CLIENTS) $< --no-deps
 
 # pip, twine and the registry of tests/it/pypi_clients.rs.
 $(PYPI)/requirements.txt: tests/tools/pypi/requirements.txt
