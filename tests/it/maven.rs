@@ -216,6 +216,40 @@ async fn what_the_repository_does_not_take_is_refused_before_anything_is_sent() 
 }
 
 #[tokio::test]
+async fn a_virtual_repository_is_refused_for_what_it_deploys_to_where_it_tells() {
+    use crate::stack::artifactory::Handles::{Everything, Releases, Snapshots};
+    // Whether the server tells, what it deploys to and that one's type and policy, the version; how the job is refused.
+    let may_manage = [Permission::Read, Permission::Deploy, Permission::Manage];
+    for (may, into, kind, handles, version, expected) in [
+        (&may_manage[..], Some(LIBS), "maven", Everything, "1.0", None),
+        (&may_manage, Some(LIBS), "maven", Snapshots, "1.0", Some("which takes no releases")),
+        (&may_manage, Some(LIBS), "maven", Releases, "1.0-SNAPSHOT", Some("which takes no snapshots")),
+        (&may_manage, Some(LIBS), "npm", Everything, "1.0", Some("which is of type npm")),
+        (&may_manage, None, "maven", Everything, "1.0", Some("without one to deploy to")),
+        // Only the answer to the first file tells these.
+        (&may_manage[..2], Some(LIBS), "maven", Snapshots, "1.0", Some("snapshot/release handling policy")),
+        (&may_manage[..2], None, "maven", Everything, "1.0", Some("No default deployment repository")),
+    ] {
+        let stack = stack().await;
+        stack.artifactory.repository(Repository::local(LIBS, kind).handling(handles));
+        stack.artifactory.repository(Repository::virtual_of("libs", "maven", &[LIBS], into));
+        permit(&stack, may);
+        stack.artifactory.permit(USER, "libs", may);
+        let (_, result) = stack.run(action(&stack, library(version).bytes(), &[("RepoKey", "libs")])).await;
+        let Some(expected) = expected else {
+            assert!(matches!(result, JobResult::Succeeded { .. }), "{result:#?}");
+            continue;
+        };
+        let (kind, message) = failure(result);
+        assert!(message.contains(expected) && message.contains("libs"), "{kind}: {message}");
+        assert!(stored(&stack).is_empty(), "{message}");
+        let puts = stack.traffic.count(artifactory::SERVICE, &Method::PUT, "");
+        let is_told = may.contains(&Permission::Manage);
+        assert_eq!(puts, usize::from(!is_told), "{message}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_package_of_maven_is_refused_by_name() {
     let stack = stack().await;
     let zip = library("1.0").file("other/pom.xml", "<project/>").file("README.md", "x");
