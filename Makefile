@@ -131,8 +131,8 @@ SECONDS ?= 60
 .PHONY: fuzz
 fuzz: ## zips, ready packages, manifests, patterns, wheels, POMs, jars: each SECONDS of inputs that nobody meant well; needs nightly Rust
 	@if ! cargo +nightly --version >/dev/null 2>&1; then \
-		echo "There is no nightly Rust here (rustup toolchain install nightly), so these are only the inputs of make test:"; \
-		cargo test --locked --test it fuzz::; \
+		echo "There is no nightly Rust here (rustup toolchain install nightly), so the targets are only compiled, and these are the inputs of make test:"; \
+		cargo check --locked --manifest-path fuzz/Cargo.toml --bins --target-dir "$(TARGET)/fuzz" && cargo test --locked --test it fuzz::; \
 	else $(MAKE) --no-print-directory $(TOOLS)/cargo/bin/cargo-fuzz && for target in zip tgz manifest patterns metadata wheel pom jar; do \
 		PATH="$(CURDIR)/$(TOOLS)/cargo/bin:$$PATH" cargo +nightly fuzz run --sanitizer none $$target -- \
 			-max_total_time=$(SECONDS) -max_len=65536 -timeout=10 -rss_limit_mb=512 -print_final_stats=1 || exit 1; \
