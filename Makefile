@@ -8,6 +8,7 @@ VENV := $(TOOLS)/deploy
 VERDACCIO := $(TOOLS)/verdaccio
 CLIENTS := $(TOOLS)/clients
 PYPI := $(TOOLS)/pypi
+PYPI_CLIENTS := $(TOOLS)/pypi-clients
 PYPI_CORPUS := $(TOOLS)/pypi-corpus
 CORPUS := $(TOOLS)/npm-corpus
 BASELINE := $(TOOLS)/bench
@@ -42,6 +43,11 @@ npm-clients: $(VERDACCIO)/node_modules/.package-lock.json $(CLIENTS)/node_module
 	cargo build --locked --quiet --bin $(NAME) --example npm_clients
 	cargo run --locked --quiet --example npm_clients -- "$(TARGET)/debug/$(NAME)"
 
+.PHONY: pypi-clients
+pypi-clients: $(PYPI_CLIENTS)/requirements.txt ## lock and install what was published with pip, uv and Poetry, from the stack and from a real devpi
+	cargo build --locked --quiet --bin $(NAME) --example pypi_clients
+	cargo run --locked --quiet --example pypi_clients -- "$(TARGET)/debug/$(NAME)"
+
 .PHONY: maven-clients
 maven-clients: ## resolve what was published with the real Maven, checksums strict, no other repository
 	@command -v mvn >/dev/null || { echo "Maven is needed" >&2; exit 1; }
@@ -55,6 +61,10 @@ $(TOOLS)/%/node_modules/.package-lock.json: tests/tools/%/package.json tests/too
 	mkdir -p $(TOOLS)/$*
 	cp $^ $(TOOLS)/$*
 	cd $(TOOLS)/$* && npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
+
+# The clients and the registry of examples/pypi_clients.
+$(PYPI_CLIENTS)/requirements.txt: tests/tools/pypi-clients/requirements.txt
+	scripts/python_tools.sh $(PYPI_CLIENTS) $< --no-deps
 
 # pip, twine and the registry of tests/it/pypi_clients.rs.
 $(PYPI)/requirements.txt: tests/tools/pypi/requirements.txt
@@ -126,8 +136,8 @@ SECONDS ?= 60
 .PHONY: fuzz
 fuzz: ## zips, ready packages, manifests, patterns, wheels, POMs, jars: each SECONDS of inputs that nobody meant well; needs nightly Rust
 	@if ! cargo +nightly --version >/dev/null 2>&1; then \
-		echo "There is no nightly Rust here (rustup toolchain install nightly), so these are only the inputs of make test:"; \
-		cargo test --locked --test it fuzz::; \
+		echo "There is no nightly Rust here (rustup toolchain install nightly), so the targets are only compiled, and these are the inputs of make test:"; \
+		cargo check --locked --manifest-path fuzz/Cargo.toml --bins --target-dir "$(TARGET)/fuzz" && cargo test --locked --test it fuzz::; \
 	else $(MAKE) --no-print-directory $(TOOLS)/cargo/bin/cargo-fuzz && for target in zip tgz manifest patterns metadata wheel pom jar; do \
 		PATH="$(CURDIR)/$(TOOLS)/cargo/bin:$$PATH" cargo +nightly fuzz run --sanitizer none $$target -- \
 			-max_total_time=$(SECONDS) -max_len=65536 -timeout=10 -rss_limit_mb=512 -print_final_stats=1 || exit 1; \

@@ -3,45 +3,59 @@
 use crate::action::{ActionConfig, Existing};
 use crate::failure::{Conflict, Failure, Many};
 use crate::plan::Plan;
-use crate::registry::{Builds, Found, Other, Policy, RepositoryClass, RepositoryFacts, Taken};
+use crate::registry::url::RepoKey;
+use crate::registry::{Builds, Deployment, Found, Other, Policy, RepositoryClass, RepositoryFacts, Taken};
 
-/// Refuses a repository that cannot take packages of this type. What is not known is left to the server.
-pub fn repository(action: &ActionConfig, facts: RepositoryFacts) -> Result<(), Failure> {
-    let RepositoryFacts::Known { class, package_type, default_deployment: _, policy: _ } = facts else { return Ok(()) };
-    let refuse = |problem: String| Err(Failure::Repository { repository: action.target.repository.clone(), problem });
-    if !package_type.is_empty() && !action.kind.fits(&package_type) {
-        return refuse(format!("is of type {package_type}, but TypeOfArtifact is {}", action.kind.name()));
-    }
-    if class == RepositoryClass::Remote {
-        return refuse("is a remote repository, which nobody can deploy to".to_owned());
-    }
-    Ok(())
+/// Refuses a repository that takes no packages of this type, or not these versions, by what it tells. What is not known is
+/// left to the server.
+pub fn repository(action: &ActionConfig, plan: &Plan, facts: &RepositoryFacts) -> Result<(), Failure> {
+    refused(action, misfit(action, plan, facts))
 }
 
-/// Refuses versions that the repository does not take, by what it tells of its policy.
-pub fn versions(action: &ActionConfig, plan: &Plan, facts: &RepositoryFacts) -> Result<(), Failure> {
-    let RepositoryFacts::Known { policy, .. } = facts else { return Ok(()) };
+/// Refuses a virtual repository for what it deploys to.
+pub fn deployment(action: &ActionConfig, plan: &Plan, into: &RepoKey, facts: &RepositoryFacts) -> Result<(), Failure> {
+    let problem = misfit(action, plan, facts);
+    refused(action, problem.map(|problem| format!("deploys to {into} (defaultDeploymentRepo), which {problem}")))
+}
+
+fn refused(action: &ActionConfig, problem: Option<String>) -> Result<(), Failure> {
+    let failure = |problem| Failure::Repository { repository: action.target.repository.clone(), problem };
+    problem.map_or(Ok(()), |problem| Err(failure(problem)))
+}
+
+/// Why a repository does not take the packages, as the end of a sentence.
+fn misfit(action: &ActionConfig, plan: &Plan, facts: &RepositoryFacts) -> Option<String> {
+    let RepositoryFacts::Known { class, package_type, deployment, policy } = facts else { return None };
+    if !package_type.is_empty() && !action.kind.fits(package_type) {
+        return Some(format!("is of type {package_type}, but TypeOfArtifact is {}", action.kind.name()));
+    }
+    if *class == RepositoryClass::Remote {
+        return Some("is a remote repository, which nobody can deploy to".to_owned());
+    }
+    if *class == RepositoryClass::Virtual && *deployment == Deployment::Nowhere {
+        return Some("is a virtual repository without one to deploy to (defaultDeploymentRepo)".to_owned());
+    }
+    action.kind.tells_snapshots().then(|| unwanted(plan, *policy)).flatten()
+}
+
+/// The first version that a repository with this policy does not take.
+fn unwanted(plan: &Plan, policy: Policy) -> Option<String> {
     let Policy { releases, snapshots, builds } = policy;
-    if !action.kind.tells_snapshots() {
-        return Ok(());
-    }
-    for package in plan.packages() {
+    plan.packages().find_map(|package| {
         let of = &package.of;
-        let problem = match (package.is_snapshot(), releases, snapshots, builds) {
-            (true, _, Taken::No, _) => format!(
+        match (package.is_snapshot(), releases, snapshots, builds) {
+            (true, _, Taken::No, _) => Some(format!(
                 "takes no snapshots (handleSnapshots), and {of} is one: publish it to a repository for snapshots, or give it a version without -SNAPSHOT"
-            ),
-            (false, Taken::No, ..) => format!(
+            )),
+            (false, Taken::No, ..) => Some(format!(
                 "takes no releases (handleReleases), and {of} is one: publish it to a repository for releases, or give it a version with -SNAPSHOT"
-            ),
-            (true, _, _, Builds::LastOnly) => format!(
+            )),
+            (true, _, _, Builds::LastOnly) => Some(format!(
                 "keeps only one build of a snapshot (snapshotVersionBehavior non-unique), so that {of} would be overwritten: let it keep each (unique or deployer)"
-            ),
-            _ => continue,
-        };
-        return Err(Failure::Repository { repository: action.target.repository.clone(), problem });
-    }
-    Ok(())
+            )),
+            _ => None,
+        }
+    })
 }
 
 /// What an earlier attempt of the same job left behind.
@@ -149,10 +163,11 @@ mod tests {
         let facts = |class, package_type: &str| RepositoryFacts::Known {
             class,
             package_type: package_type.to_owned(),
-            default_deployment: None,
+            deployment: Deployment::Untold,
             policy: Policy::default(),
         };
         let action = action("existing=fail");
+        let none = plan(&action, &[]);
         for (class, package_type, refusal) in [
             (RepositoryClass::Local, "npm", None),
             (RepositoryClass::Virtual, "", None),
@@ -160,13 +175,13 @@ mod tests {
             (RepositoryClass::Local, "maven", Some("is of type maven, but TypeOfArtifact is npm")),
             (RepositoryClass::Remote, "npm", Some("remote repository")),
         ] {
-            match (repository(&action, facts(class, package_type)), refusal) {
+            match (repository(&action, &none, &facts(class, package_type)), refusal) {
                 (Ok(()), None) => {}
                 (Err(failure), Some(refusal)) => assert!(failure.to_string().contains(refusal), "{failure}"),
                 (outcome, _) => panic!("{package_type}: {outcome:?}"),
             }
         }
-        assert!(repository(&action, RepositoryFacts::Unknown).is_ok());
+        assert!(repository(&action, &none, &RepositoryFacts::Unknown).is_ok());
     }
 
     #[test]

@@ -272,10 +272,14 @@ impl Failure {
         {
             doubtful.push(Cow::Borrowed(of));
         }
+        let mut partly = progress.partly_published().filter(|of| !doubtful.contains(of)).peekable();
         let mut left = progress.unpublished().filter(|of| !doubtful.contains(of)).peekable();
         let mut sentences = Vec::new();
         if done.peek().is_some() {
             sentences.push(format!("Published all the same: {}.", each(done)));
+        }
+        if partly.peek().is_some() {
+            sentences.push(format!("Published in part, not all files: {}.", each(partly)));
         }
         if !doubtful.is_empty() {
             sentences.push(format!("May be stored nevertheless: {}.", each(doubtful.iter())));

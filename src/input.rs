@@ -81,10 +81,7 @@ fn packages(sources: Vec<(ArtifactLocation, Arc<dyn ReadAt>)>, action: &ActionCo
 /// Opens an artifact. A package that is an artifact by itself is named after its object.
 fn open(source: Arc<dyn ReadAt>, input: &ArtifactLocation) -> Result<Archive, ArchiveError> {
     let object = input.object.as_ref().map(|(_, key)| key.rsplit('/').next().unwrap_or_default()).unwrap_or_default();
-    let archive = [".tgz", ".tar.gz", ".whl", ".jar", ".war", ".ear", ".rar", ".aar"]
-        .iter()
-        .any(|suffix| object.to_ascii_lowercase().ends_with(suffix));
-    let alone = if archive { object.to_owned() } else { format!("{object}.tgz") };
+    let alone = if kind::is_package(object) { object.to_owned() } else { format!("{object}.tgz") };
     Archive::open(source, &input.name, &alone)
 }
 

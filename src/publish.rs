@@ -93,12 +93,14 @@ enum Ended {
 }
 
 /// How far a package came before it was stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Came {
     /// None of it was sent.
     Nowhere,
     /// Something was.
     Sent,
+    /// Some of its files are stored.
+    Partly,
     /// All of it is stored.
     Stored,
 }
@@ -173,7 +175,8 @@ impl Publishing<'_> {
                 Ended::Stopped(stop, came) => {
                     match came {
                         Came::Stored => progress.is_published(at),
-                        Came::Sent if stop.leaves_doubt() => progress.is_doubtful(at),
+                        Came::Sent | Came::Partly if stop.leaves_doubt() => progress.is_doubtful(at),
+                        Came::Partly => progress.is_partly_published(at),
                         Came::Nowhere | Came::Sent => {}
                     }
                     failed.get_or_insert(stop);
@@ -229,10 +232,14 @@ impl Publishing<'_> {
         let mut files = Vec::with_capacity(package.steps.len());
         for (at, (step, (found, whose))) in package.steps.iter().zip(steps).enumerate() {
             shared.reached.fetch_max(first + at + 1, Ordering::Relaxed);
-            if !found.is_there() && self.action.mode == Mode::Publish {
-                *came = Came::Sent;
+            let is_sent = !found.is_there() && self.action.mode == Mode::Publish;
+            if is_sent {
+                *came = Came::Sent.max(*came);
             }
             files.push(self.step(package, step, first + at, found, whose).await?);
+            if is_sent {
+                *came = Came::Partly;
+            }
         }
         let remark = match self.action.mode {
             Mode::Publish => {

@@ -27,7 +27,7 @@ use crate::package::Target;
 use crate::plan::{PackagePlan, Plan, Planned};
 use crate::publish::{Done, Publishing};
 use crate::registry::url::RepoKey;
-use crate::registry::{Care, Found, Http, Registry, Stats};
+use crate::registry::{Care, Deployment, Found, Http, Registry, RepositoryFacts, Stats};
 use crate::report::{FailureReport, Published};
 use crate::settings::Settings;
 use crate::snapshots;
@@ -250,8 +250,11 @@ impl Run<'_> {
     ) -> Result<Published, Stop> {
         let repository = &action.target.repository;
         let facts = registry.repository(repository).await.map_err(|error| Stop::registry(error, None))?;
-        check::versions(action, plan, &facts)?;
-        check::repository(action, facts)?;
+        check::repository(action, plan, &facts)?;
+        if let RepositoryFacts::Known { deployment: Deployment::Into(into), .. } = &facts {
+            let behind = registry.repository(into).await.map_err(|error| Stop::registry(error, None))?;
+            check::deployment(action, plan, into, &behind)?;
+        }
         let digest = plan.digest();
         let named = snapshots::named(action, plan, &digest, registry, hold, self.deadline).await?.map(Arc::new);
         let plan = named.as_ref().unwrap_or(plan);
@@ -273,10 +276,10 @@ impl Run<'_> {
         let there: Vec<bool> = found.iter().map(|found| matches!(found, Found::Same)).collect();
         hold.follow(&digest, Before::of(&there));
         // A successor must know that what it will find is our work: no reason to fail, and not without its properties; and
-        // under which names it is there.
-        let must_be_known =
-            action.existing == Existing::Fail || there.contains(&false) && (plan.is_annotated() || named.is_some());
-        let must_be_known = must_be_known && action.mode == Mode::Publish && earlier == Earlier::Nothing;
+        // under which names it is there, or it would make another build, and give another answer.
+        let leaves_traces = action.existing == Existing::Fail || there.contains(&false) && plan.is_annotated();
+        let must_be_known = leaves_traces && action.mode == Mode::Publish || named.is_some();
+        let must_be_known = must_be_known && earlier == Earlier::Nothing;
         if must_be_known {
             match hold.mark().await {
                 Ok(Standing::Ours) => {}

@@ -23,6 +23,8 @@ pub struct Progress {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
     Unpublished,
+    /// Some of its files are there, not all.
+    Partly,
     Published,
     /// It was sent and could not be seen afterwards.
     Doubtful,
@@ -46,11 +48,12 @@ impl Progress {
         let mut found = found.iter();
         for (at, planned) in plan.planned().iter().enumerate() {
             // Every step's finding is taken, whatever the one before it was.
-            let missing = found.by_ref().take(planned.files()).filter(|found| !found.is_there());
-            if missing.count() == 0 {
-                self.is_published(at);
-            } else {
-                all = false;
+            let missing = found.by_ref().take(planned.files()).filter(|found| !found.is_there()).count();
+            all &= missing == 0;
+            match missing {
+                0 => self.is_published(at),
+                _ if missing < planned.files() => self.is_partly_published(at),
+                _ => {}
             }
         }
         // What an earlier attempt stored a moment ago is not seen at once everywhere.
@@ -60,6 +63,11 @@ impl Progress {
     /// Notes that the plan's package with this number was sent and nobody knows what became of it.
     pub fn is_doubtful(&mut self, package: usize) {
         self.note(package, State::Doubtful);
+    }
+
+    /// Notes that some of the files of the plan's package with this number are in the repository.
+    pub fn is_partly_published(&mut self, package: usize) {
+        self.note(package, State::Partly);
     }
 
     /// Notes that all of the plan's package with this number is in the repository.
@@ -78,7 +86,12 @@ impl Progress {
         self.those(State::Published)
     }
 
-    /// The packages that are not.
+    /// The packages of which some files are, and not all.
+    pub fn partly_published(&self) -> impl Iterator<Item = Cow<'_, Coordinates>> + Clone {
+        self.those(State::Partly)
+    }
+
+    /// The packages of which nothing is.
     pub fn unpublished(&self) -> impl Iterator<Item = Cow<'_, Coordinates>> + Clone {
         self.those(State::Unpublished)
     }

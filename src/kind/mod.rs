@@ -22,6 +22,12 @@ pub fn by_name(name: &str) -> Option<&'static dyn Kind> {
     KINDS.iter().copied().find(|kind| kind.name().eq_ignore_ascii_case(name))
 }
 
+/// Whether a file of this name is a package by itself, of whatever type.
+pub fn is_package(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    KINDS.iter().flat_map(|kind| kind.endings()).any(|ending| name.ends_with(ending))
+}
+
 /// A package type: finds its packages in an artifact and says how each is published. No network, no clock.
 pub trait Kind: Sync {
     /// The value of `TypeOfArtifact`, lower case.
@@ -29,6 +35,11 @@ pub trait Kind: Sync {
 
     /// The entries of `Options` that only this type understands.
     fn options(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// How the names of files end, in lower case, that are packages of this type by themselves and nothing else.
+    fn endings(&self) -> &'static [&'static str] {
         &[]
     }
 

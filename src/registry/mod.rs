@@ -34,7 +34,7 @@ pub(crate) use self::error::following;
 pub use self::error::{At, Class, NetworkError, Purpose, RegistryError, Seen};
 pub use self::http::Http;
 pub use self::look::{Care, Found, Other};
-pub use self::repository::{Builds, Policy, RepositoryClass, RepositoryFacts, Taken};
+pub use self::repository::{Builds, Deployment, Policy, RepositoryClass, RepositoryFacts, Taken};
 pub use self::retry::Pacing;
 pub use self::send::Sent;
 pub use self::tags::{Came, Tagged};

@@ -20,12 +20,24 @@ pub enum RepositoryFacts {
         /// Its package type as Artifactory spells it, e.g. `npm`; empty where it is not told.
         package_type: String,
         /// Where a virtual repository puts what is deployed to it.
-        default_deployment: Option<String>,
+        deployment: Deployment,
         /// Which versions it takes, for types that tell releases from snapshots.
         policy: Policy,
     },
     /// It did not tell this user: it may exist or not.
     Unknown,
+}
+
+/// Where a virtual repository puts what is deployed to it (`defaultDeploymentRepo`).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Deployment {
+    /// It is no virtual one, or does not tell this user.
+    #[default]
+    Untold,
+    /// Nowhere: it takes nothing.
+    Nowhere,
+    /// Into this repository.
+    Into(RepoKey),
 }
 
 /// Which versions a repository takes, as far as it tells.
@@ -143,6 +155,11 @@ fn facts(text: &[u8]) -> RepositoryFacts {
     } = configuration;
     let taken = |handled: Option<bool>| if handled == Some(false) { Taken::No } else { Taken::Yes };
     let is_last_only = snapshot_version_behavior.is_some_and(|text| text.eq_ignore_ascii_case("non-unique"));
+    let deployment = match default_deployment_repo.as_deref() {
+        Some("") => Deployment::Nowhere,
+        Some(key) => RepoKey::parse(key).map_or(Deployment::Untold, Deployment::Into),
+        None => Deployment::Untold,
+    };
     let class = match rclass.to_ascii_lowercase().as_str() {
         "local" => RepositoryClass::Local,
         "federated" => RepositoryClass::Federated,
@@ -153,7 +170,7 @@ fn facts(text: &[u8]) -> RepositoryFacts {
     RepositoryFacts::Known {
         class,
         package_type: package_type.unwrap_or_default(),
-        default_deployment: default_deployment_repo.filter(|key| !key.is_empty()),
+        deployment,
         policy: Policy {
             releases: taken(handle_releases),
             snapshots: taken(handle_snapshots),
@@ -173,7 +190,7 @@ mod tests {
             RepositoryFacts::Known {
                 class: RepositoryClass::Local,
                 package_type: "npm".into(),
-                default_deployment: None,
+                deployment: Deployment::Untold,
                 policy: Policy::default(),
             }
         );
@@ -182,10 +199,12 @@ mod tests {
             RepositoryFacts::Known {
                 class: RepositoryClass::Virtual,
                 package_type: String::new(),
-                default_deployment: Some("npm-local".into()),
+                deployment: Deployment::Into(RepoKey::parse("npm-local").unwrap()),
                 policy: Policy::default(),
             }
         );
+        let nowhere = facts(br#"{"rclass":"virtual","defaultDeploymentRepo":""}"#);
+        assert!(matches!(nowhere, RepositoryFacts::Known { deployment: Deployment::Nowhere, .. }), "{nowhere:?}");
         let RepositoryFacts::Known { policy, .. } = facts(
             br#"{"rclass":"local","handleReleases":false,"handleSnapshots":true,"snapshotVersionBehavior":"non-unique"}"#,
         ) else {

@@ -180,6 +180,17 @@ async fn a_worker_that_dies_between_jar_and_pom_is_succeeded_by_one_that_sends_t
 }
 
 #[tokio::test]
+async fn a_library_of_which_not_all_is_stored_is_told_to_be_published_in_part() {
+    let stack = stack().await;
+    let refusal = Fault::Answer { status: 403, headers: Vec::new(), body: String::new() };
+    stack.traffic.fault(artifactory::SERVICE, Some(Method::PUT), ".pom", 0, usize::MAX, refusal);
+    let (kind, message) = stack.refuse(action(&stack, library("1.0").bytes(), &[])).await;
+    assert_eq!(kind, "PermissionError", "{message}");
+    assert!(message.contains("\nPublished in part, not all files: org.acme:lib@1.0.\n"), "{message}");
+    assert!(!stored(&stack).is_empty());
+}
+
+#[tokio::test]
 async fn what_the_repository_does_not_take_is_refused_before_anything_is_sent() {
     for (handles, version, expected) in [
         (
@@ -201,6 +212,40 @@ async fn what_the_repository_does_not_take_is_refused_before_anything_is_sent() 
         let (kind, message) = failure(stack.run(action(&stack, library(version).bytes(), &[])).await.1);
         assert!(kind == "JobFailed" && message.contains("snapshot/release handling policy"), "{kind}: {message}");
         assert!(stored(&stack).is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_virtual_repository_is_refused_for_what_it_deploys_to_where_it_tells() {
+    use crate::stack::artifactory::Handles::{Everything, Releases, Snapshots};
+    // Whether the server tells, what it deploys to and that one's type and policy, the version; how the job is refused.
+    let may_manage = [Permission::Read, Permission::Deploy, Permission::Manage];
+    for (may, into, kind, handles, version, expected) in [
+        (&may_manage[..], Some(LIBS), "maven", Everything, "1.0", None),
+        (&may_manage, Some(LIBS), "maven", Snapshots, "1.0", Some("which takes no releases")),
+        (&may_manage, Some(LIBS), "maven", Releases, "1.0-SNAPSHOT", Some("which takes no snapshots")),
+        (&may_manage, Some(LIBS), "npm", Everything, "1.0", Some("which is of type npm")),
+        (&may_manage, None, "maven", Everything, "1.0", Some("without one to deploy to")),
+        // Only the answer to the first file tells these.
+        (&may_manage[..2], Some(LIBS), "maven", Snapshots, "1.0", Some("snapshot/release handling policy")),
+        (&may_manage[..2], None, "maven", Everything, "1.0", Some("No default deployment repository")),
+    ] {
+        let stack = stack().await;
+        stack.artifactory.repository(Repository::local(LIBS, kind).handling(handles));
+        stack.artifactory.repository(Repository::virtual_of("libs", "maven", &[LIBS], into));
+        permit(&stack, may);
+        stack.artifactory.permit(USER, "libs", may);
+        let (_, result) = stack.run(action(&stack, library(version).bytes(), &[("RepoKey", "libs")])).await;
+        let Some(expected) = expected else {
+            assert!(matches!(result, JobResult::Succeeded { .. }), "{result:#?}");
+            continue;
+        };
+        let (kind, message) = failure(result);
+        assert!(message.contains(expected) && message.contains("libs"), "{kind}: {message}");
+        assert!(stored(&stack).is_empty(), "{message}");
+        let puts = stack.traffic.count(artifactory::SERVICE, &Method::PUT, "");
+        let is_told = may.contains(&Permission::Manage);
+        assert_eq!(puts, usize::from(!is_told), "{message}");
     }
 }
 

@@ -103,7 +103,7 @@ enum End {
 
 impl Scenario {
     /// All scenarios.
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Folder,
         Self::Ready,
         Self::Workspaces,
@@ -119,6 +119,7 @@ impl Scenario {
         Self::Built(Build::Plain),
         Self::Built(Build::Python),
         Self::Built(Build::Maven),
+        Self::Built(Build::Snapshot),
     ];
 
     fn jobs(self, stack: &Stack) -> Vec<JobId> {
@@ -128,7 +129,7 @@ impl Scenario {
             Self::Built(build) => {
                 // The checks look into the one repository.
                 stack.artifactory.repository(Repository::local(REPOSITORY, build.kind()));
-                vec![stack.action(build.artifact(BUILT, BUILT)).configuration("TypeOfArtifact", build.kind())]
+                vec![stack.action(build.artifact(BUILT, "1.0", BUILT)).configuration("TypeOfArtifact", build.kind())]
             }
             Self::Folder | Self::Resumed | Self::Unacknowledged => vec![one()],
             Self::Ready => vec![stack.action(project::ready("node_example", "1.0.0"))],
@@ -151,9 +152,9 @@ impl Scenario {
 
     /// What each job promises.
     fn planned(self) -> Vec<Vec<Planned>> {
-        let packed = |name: &str, version: &str| Planned {
-            path: tarball(name, version),
-            holds: Holds::Package { name: name.to_owned(), version: version.to_owned() },
+        let packed = |name: &str, version: &str| {
+            let holds = Holds::Package { name: name.to_owned(), version: version.to_owned() };
+            Planned::npm(tarball(name, version), holds)
         };
         let one = || vec![packed(project::NAME, "1.0.0")];
         match self {
@@ -162,13 +163,13 @@ impl Scenario {
             }
             Self::Ready => {
                 let holds = Holds::Bytes(project::archive(project::NAME, "1.0.0", ""));
-                vec![vec![Planned { path: tarball(project::NAME, "1.0.0"), holds }]]
+                vec![vec![Planned::npm(tarball(project::NAME, "1.0.0"), holds)]]
             }
             Self::Again => vec![one(), one()],
             Self::Workspaces | Self::Halfway => vec![["one", "two", "three"].map(|name| packed(name, "1.0.0")).into()],
             Self::TwoJobs => vec![one(), vec![packed("other", "1.0.1")]],
             Self::Fails => vec![Vec::new()],
-            Self::Built(build) => vec![build.planned(BUILT, BUILT)],
+            Self::Built(build) => vec![build.planned(REPOSITORY, BUILT, "1.0", BUILT)],
         }
     }
 

@@ -1,6 +1,7 @@
 //! The invariants of the design, each a check with its name, over what was seen of a run. Simulation, crash matrix, load
 //! and every stack that ends use the same ones. A check that fails says what it saw.
 
+mod builds;
 mod claims;
 mod reports;
 
@@ -16,8 +17,9 @@ use super::pipeline::{self, CodePipeline, JobId, JobResult};
 use super::planned::{Planned, tarball};
 use super::role::Role;
 use super::s3::{self, S3};
-use super::{JOURNAL, REPOSITORY, USER, lambda, secrets};
+use super::{JOURNAL, USER, lambda, secrets};
 
+pub(crate) use builds::stamps;
 pub(crate) use claims::{
     Held, How, Ran, Turn, Wall, i1_leases_are_kept, i1_only_the_owner_answers, i5_every_invocation_ends_in_time,
     i5_goes_on_at_the_first_tick, i5_no_tick_breaks_for_nothing, turns,
@@ -110,9 +112,10 @@ impl Promise {
 
     /// Whether no other job that publishes has a file in common with this one.
     fn is_alone(&self, promises: &[Self]) -> bool {
-        let mine: BTreeSet<&str> = self.planned.iter().map(|planned| planned.path.as_str()).collect();
+        let place = |planned: &Planned| (planned.repository, planned.path.clone());
+        let mine: BTreeSet<_> = self.planned.iter().map(place).collect();
         let others = promises.iter().filter(|other| other.job != self.job && !other.dry_run);
-        others.flat_map(|other| &other.planned).all(|planned| !mine.contains(planned.path.as_str()))
+        others.flat_map(|other| &other.planned).all(|planned| !mine.contains(&place(planned)))
     }
 }
 
@@ -155,7 +158,10 @@ pub(crate) fn all(witness: &Witness, promises: &[Promise], before: &[StoredFile]
         if alone {
             reports::i2_nothing_was_published_where_that_is_said(witness, promise)?;
         }
+        builds::i2_a_job_makes_one_build(witness, promise)?;
+        builds::i2_the_pom_comes_last(witness, promise)?;
     }
+    builds::i3_every_build_is_of_a_job(witness, promises)?;
     i3_nothing_that_existed_is_changed(witness, before)?;
     i3_nothing_that_existed_is_sent(witness, before)?;
     if !witness.allowed.replacing {
@@ -218,19 +224,26 @@ pub(crate) fn i1_no_answer_before_the_acknowledgement(witness: &Witness, job: &J
 
 /// I2: after a success every planned file is there, and is ours.
 pub(crate) fn i2_true_success(witness: &Witness, job: &JobId, planned: &[Planned]) -> Verdict {
-    let JobResult::Succeeded { .. } = witness.pipeline.result(job) else { return Ok(()) };
+    let JobResult::Succeeded { variables, .. } = witness.pipeline.result(job) else { return Ok(()) };
     if planned.is_empty() {
         return Err(format!("I2: {job} holds no package, and succeeded"));
     }
-    planned.iter().try_for_each(|file| file.is_in(witness.artifactory).map_err(|why| format!("I2: {job}: {why}")))
+    let stamp = builds::told(planned, &variables);
+    let is_there = |file: &Planned| file.is_in(witness.artifactory, stamp.as_deref());
+    planned.iter().try_for_each(|file| is_there(file).map_err(|why| format!("I2: {job}: {why}")))
 }
 
 /// I2: after a success the files that it stored have the properties that were asked for.
 fn i2_properties_are_set(witness: &Witness, promise: &Promise, before: &[StoredFile]) -> Verdict {
-    let JobResult::Succeeded { .. } = witness.pipeline.result(&promise.job) else { return Ok(()) };
-    let stored = promise.planned.iter().filter(|planned| before.iter().all(|before| before.path != planned.path));
-    for path in stored.map(|planned| &planned.path) {
-        let properties = witness.artifactory.properties(REPOSITORY, path);
+    let JobResult::Succeeded { variables, .. } = witness.pipeline.result(&promise.job) else { return Ok(()) };
+    let stamp = builds::told(&promise.planned, &variables);
+    for Planned { repository, path, .. } in
+        promise.planned.iter().map(|planned| Planned { path: planned.at(stamp.as_deref()), ..planned.clone() })
+    {
+        if before.iter().any(|before| before.repository == repository && before.path == path) {
+            continue;
+        }
+        let properties = witness.artifactory.properties(repository, &path);
         let has = |(key, value): &&(String, String)| {
             properties.get(key).is_some_and(|found| found == std::slice::from_ref(value))
         };
@@ -244,7 +257,7 @@ fn i2_properties_are_set(witness: &Witness, promise: &Promise, before: &[StoredF
 /// I3: what was there is there, with the same bytes, properties and author.
 pub(crate) fn i3_nothing_that_existed_is_changed(witness: &Witness, before: &[StoredFile]) -> Verdict {
     for before in before {
-        let Some(after) = witness.artifactory.stored_file(REPOSITORY, &before.path) else {
+        let Some(after) = witness.artifactory.stored_file(&before.repository, &before.path) else {
             return Err(format!("I3: {} is gone", before.path));
         };
         if (&after.content, &after.properties, &after.created_by)
@@ -262,8 +275,8 @@ pub(crate) fn i3_nothing_that_existed_is_sent(witness: &Witness, before: &[Store
     // Where a drawn refusal hid the only place that tells of it, nobody could know.
     let hidden = |name: &str| {
         let denied = |seen: &Seen| matches!(seen.fault, Some(Fault::Answer { status: 401 | 403, .. }));
-        let listing = format!("/api/npm/{REPOSITORY}/{name}");
-        witness.seen.iter().any(|seen| denied(seen) && seen.request.path.ends_with(&listing))
+        let is_listing = |path: &str| below_npm(path) && path.ends_with(&format!("/{name}"));
+        witness.seen.iter().any(|seen| denied(seen) && is_listing(&seen.request.path))
     };
     let sent = |seen: &&Seen| seen.service == artifactory::SERVICE && seen.request.method == Method::PUT;
     for Seen { request, .. } in witness.seen.iter().filter(sent) {
@@ -309,11 +322,12 @@ pub(crate) fn i3_nothing_unplanned_is_stored<'p>(
     before: &[StoredFile],
     planned: impl IntoIterator<Item = &'p Planned>,
 ) -> Verdict {
-    let planned: BTreeSet<&str> = planned.into_iter().map(|planned| planned.path.as_str()).collect();
-    let before: BTreeSet<&str> = before.iter().map(|file| file.path.as_str()).collect();
-    let ours = |file: &StoredFile| planned.contains(file.path.as_str()) && file.created_by == USER;
-    let known = |file: &StoredFile| before.contains(file.path.as_str()) || ours(file);
-    match witness.artifactory.files(REPOSITORY).into_iter().find(|file| !known(file)) {
+    let planned: Vec<&Planned> = planned.into_iter().collect();
+    let place = |file: &StoredFile| (file.repository.clone(), file.path.clone());
+    let before: BTreeSet<_> = before.iter().map(place).collect();
+    let ours = |file: &StoredFile| file.created_by == USER && planned.iter().any(|planned| planned.fits(file));
+    let known = |file: &StoredFile| before.contains(&place(file)) || ours(file);
+    match witness.artifactory.all_files().into_iter().find(|file| !known(file)) {
         None => Ok(()),
         Some(file) => Err(format!("I3: {} was stored by {}, and nobody planned it", file.path, file.created_by)),
     }

@@ -76,7 +76,7 @@ fn name(number: usize) -> String {
 
 fn planned(number: usize) -> Planned {
     let archive = project::archive(&name(number), "1.0.0", "");
-    Planned { path: tarball(&name(number), "1.0.0"), holds: Holds::Bytes(archive) }
+    Planned::npm(tarball(&name(number), "1.0.0"), Holds::Bytes(archive))
 }
 
 #[expect(clippy::disallowed_methods, reason = "the load says how long it took")]

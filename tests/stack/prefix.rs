@@ -10,6 +10,28 @@ use super::http::{Reply, Request, Server, Traffic, reply};
 /// The name of this service in [`Traffic`].
 pub(crate) const SERVICE: &str = "prefix";
 
+/// How the registry behind it lays out its paths.
+#[derive(Debug, Clone)]
+pub(crate) enum Behind {
+    /// As Artifactory does behind the repository's name.
+    Same,
+    /// As devpi does: everything below the index, and pages in a folder whose name no project has.
+    Devpi {
+        /// `{user}/{index}`.
+        index: String,
+    },
+}
+
+impl Behind {
+    fn path(&self, path: &str) -> String {
+        match self {
+            Self::Same => path.to_owned(),
+            Self::Devpi { index } if path.starts_with("simple/") => format!("{index}/+{path}"),
+            Self::Devpi { index } => format!("{index}/{path}"),
+        }
+    }
+}
+
 /// A running prefix; dropping it stops it, and not what is behind it.
 #[derive(Debug)]
 pub(crate) struct Prefix {
@@ -19,16 +41,21 @@ pub(crate) struct Prefix {
 impl Prefix {
     /// Starts one in front of the registry at this address.
     pub(crate) async fn start(traffic: Traffic, behind: SocketAddr) -> Self {
+        Self::before(Behind::Same, traffic, behind).await
+    }
+
+    /// As [`Prefix::start`], for a registry with paths of its own.
+    pub(crate) async fn before(kind: Behind, traffic: Traffic, behind: SocketAddr) -> Self {
         let client = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .expect("a client without options can be made");
         let server = Server::start(SERVICE, traffic, move |request| {
-            let client = client.clone();
+            let (client, kind) = (client.clone(), kind.clone());
             async move {
                 match inside(&request.path) {
-                    Some(path) => pass(&client, behind, path, &request).await,
+                    Some(path) => pass(&client, behind, &kind.path(path), &request).await,
                     None => reply(404, &[("content-type", "text/html")], "<title>Not Found</title>"),
                 }
             }

@@ -80,11 +80,16 @@ pub(crate) fn of_files(files: &[(String, Vec<u8>)]) -> Vec<u8> {
 /// The archive of a package that is nothing but its manifest, with this description.
 pub(crate) fn archive(name: &str, version: &str, description: &str) -> Vec<u8> {
     let manifest = format!("{{\"name\":\"{name}\",\"version\":\"{version}\",\"description\":\"{description}\"}}");
+    tgz("package/package.json", &manifest)
+}
+
+/// A gzipped tar of one file.
+pub(crate) fn tgz(path: &str, text: &str) -> Vec<u8> {
     let mut tar = tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default()));
     let mut header = tar::Header::new_ustar();
-    header.set_size(manifest.len() as u64);
+    header.set_size(text.len() as u64);
     header.set_mode(0o644);
-    tar.append_data(&mut header, "package/package.json", manifest.as_bytes()).expect("a tar in memory can be written");
+    tar.append_data(&mut header, path, text.as_bytes()).expect("a tar in memory can be written");
     let gzip = tar.into_inner().expect("a tar in memory can be finished");
     gzip.finish().expect("a gzip in memory can be finished")
 }

@@ -27,6 +27,10 @@ impl Kind for Maven {
         "maven"
     }
 
+    fn endings(&self) -> &'static [&'static str] {
+        &names::ARCHIVES
+    }
+
     /// Repositories of these types have Maven's layout, or one that takes it.
     fn fits(&self, package_type: &str) -> bool {
         ["maven", "gradle", "sbt", "ivy"].iter().any(|fits| package_type.eq_ignore_ascii_case(fits))

@@ -17,9 +17,12 @@ pub(super) fn is_left_over(rest: &str) -> bool {
     rest.ends_with(".original")
 }
 
+/// How the names of archives end in which there may be coordinates.
+pub(super) const ARCHIVES: [&str; 5] = [".jar", ".war", ".ear", ".rar", ".aar"];
+
 /// Whether it is an archive of the zip format, in which there may be coordinates.
 pub(super) fn is_archive(name: &str) -> bool {
-    matches!(extension(name), "jar" | "war" | "ear" | "rar" | "aar")
+    ARCHIVES.iter().any(|ending| ending.strip_prefix('.') == Some(extension(name)))
 }
 
 /// Whether it is a version's main file: without a classifier, and neither its POM nor what describes or signs another.

@@ -112,10 +112,13 @@ fn candidates<'a>(archive: &'a Archive, files: &'a Selection) -> impl Iterator<I
     })
 }
 
+/// How the names of ready archives end.
+pub(super) const ENDINGS: [&str; 2] = [".tgz", ".tar.gz"];
+
 /// Whether the entry is an archive by its name, or, where it is the whole artifact, by its first bytes.
 fn is_ready(archive: &Archive, entry: &Entry) -> bool {
     let name = js::basename(entry.path()).to_ascii_lowercase();
-    let named = [".tgz", ".tar.gz"].iter().any(|suffix| name.ends_with(suffix));
+    let named = ENDINGS.iter().any(|suffix| name.ends_with(suffix));
     named || (archive.len() == 1 && entry.kind() == EntryKind::File && begins_like_gzip(entry))
 }
 

@@ -72,6 +72,10 @@ impl Kind for Npm {
         &["tag", FILES_OPTION]
     }
 
+    fn endings(&self) -> &'static [&'static str] {
+        &find::ENDINGS
+    }
+
     fn plan(&self, archive: &Archive, target: &Target) -> Result<Vec<PackagePlan>, PackageError> {
         let generation = generation(target)?;
         archive.expect(&find::small(archive));

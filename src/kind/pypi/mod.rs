@@ -24,6 +24,11 @@ impl Kind for Pypi {
         "pypi"
     }
 
+    /// Older source distributions are zips, whose names tell nothing.
+    fn endings(&self) -> &'static [&'static str] {
+        &[".whl", ".tar.gz"]
+    }
+
     fn plan(&self, archive: &Archive, target: &Target) -> Result<Vec<PackagePlan>, PackageError> {
         let distributions = find::find(archive, &target.files)?;
         release::releases(distributions).into_iter().map(|release| release.plan(archive, target)).collect()

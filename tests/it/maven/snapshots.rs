@@ -3,6 +3,7 @@
 use super::resolver::Resolver;
 use super::*;
 use crate::stack::artifactory::Snapshots;
+use crate::stack::pipeline;
 
 const FOLDER: &str = "org/acme/lib/1.0-SNAPSHOT";
 
@@ -82,6 +83,25 @@ async fn a_resumed_job_keeps_the_stamp_that_it_began_with() {
     let ours: Vec<String> = stored(&stack).into_iter().filter(|path| stamp_of(path) == stamp).collect();
     assert_eq!(ours, ["-javadoc.jar", ".jar", ".pom"].map(|end| format!("{FOLDER}/lib-1.0-{stamp}{end}")));
     assert_eq!(stored(&stack).len(), 4);
+}
+
+#[tokio::test]
+async fn a_job_that_found_its_build_there_gives_the_same_answer_whatever_was_built_meanwhile() {
+    let stack = stack().await;
+    let stamp = "20240229.120000-41";
+    let (pom, jar) = (pom("org.acme", "lib", "1.0-SNAPSHOT", ""), jar("org.acme", "lib", "1.0-SNAPSHOT"));
+    for (end, content) in [(".jar", jar), ("-javadoc.jar", b"one".to_vec()), (".pom", pom.into_bytes())] {
+        stack.artifactory.put_file(LIBS, &format!("{FOLDER}/lib-1.0-{stamp}{end}"), content);
+    }
+    let job = stack.pipeline.queue(action(&stack, build("one"), &[]));
+    let answer = "PutJobSuccessResult";
+    dies_at(&stack, &job, pipeline::SERVICE, &Method::POST, answer, Fault::Delay(HELD)).await;
+    // What is newest now is not what the first answer told of.
+    stack.artifactory.put_file(LIBS, &format!("{FOLDER}/lib-1.0-20990101.000000-7.jar"), "theirs");
+    let _successor = scene::another_process(&stack).await;
+    assert_eq!(scene::numbers(&resumed(&stack).await), [1, 0, 1, 0, 0, 0]);
+    let told = variables(&stack.pipeline.result(&job));
+    assert!(told["ArtifactUrl"].contains(stamp) && put(&stack).is_empty(), "{told:?}");
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! Looking: at repositories, files and listings, with everything that keeps a server from telling.
 
-use codepipeline_artifactory::registry::{Care, Class, Found, Other, Policy, RepositoryClass, RepositoryFacts};
+use codepipeline_artifactory::registry::{
+    Care, Class, Deployment, Found, Other, Policy, RepositoryClass, RepositoryFacts,
+};
 
 use super::*;
 
@@ -16,7 +18,7 @@ async fn a_repository_is_known_or_unknown_but_a_probe_never_fails_the_job() {
     let known = RepositoryFacts::Known {
         class: RepositoryClass::Local,
         package_type: "npm".into(),
-        default_deployment: None,
+        deployment: Deployment::Untold,
         policy: Policy::default(),
     };
     assert_eq!(registry.repository(&repository()).await.unwrap(), known);

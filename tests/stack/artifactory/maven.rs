@@ -51,6 +51,15 @@ impl<'p> Place<'p> {
     }
 }
 
+/// The stamp of its build in a path that has one, and the path with `SNAPSHOT` in its place.
+pub(crate) fn unstamped(path: &str) -> Option<(String, String)> {
+    let place = Place::of(path)?;
+    let (build, rest) = place.build()?;
+    let (when, number) = build?;
+    let Place { group, artifact, version, .. } = place;
+    Some((format!("{when}-{number}"), format!("{group}/{artifact}/{version}/{artifact}-{version}{rest}")))
+}
+
 /// Refuses a POM that says another place than the one that it is put to.
 pub(super) fn check_pom(repository: &Repository, path: &str, content: &[u8]) -> Result<(), Refusal> {
     if !is_laid_out(repository)

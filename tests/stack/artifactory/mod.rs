@@ -27,6 +27,7 @@ pub(crate) use config::{
     Anonymous, Class, Endpoint, Grants, Handles, Permission, PomChecks, Repository, Republish, Role, SimpleIndex,
     Snapshots, Switches, Unauthorized, User,
 };
+pub(crate) use maven::unstamped;
 pub(crate) use state::{Digests, Properties};
 
 use auth::{Caller, Rights, Wanted};
@@ -49,6 +50,8 @@ pub(crate) struct Artifactory {
 /// A file as it is stored.
 #[derive(Debug, Clone)]
 pub(crate) struct StoredFile {
+    /// Key of the local repository.
+    pub(crate) repository: String,
     /// Path within the repository, without a slash in front.
     pub(crate) path: String,
     pub(crate) content: Bytes,
@@ -145,11 +148,17 @@ impl Artifactory {
     pub(crate) fn files(&self, repository: &str) -> Vec<StoredFile> {
         let state = self.state();
         let inside = state.files.iter().filter(|((key, _), _)| key == repository);
-        inside.map(|((_, path), file)| stored(path, file)).collect()
+        inside.map(|(place, file)| stored(place, file)).collect()
+    }
+
+    /// Every file of every repository.
+    pub(crate) fn all_files(&self) -> Vec<StoredFile> {
+        self.state().files.iter().map(|(place, file)| stored(place, file)).collect()
     }
 
     pub(crate) fn stored_file(&self, repository: &str, path: &str) -> Option<StoredFile> {
-        self.state().files.get(&(repository.to_owned(), path.to_owned())).map(|file| stored(path, file))
+        let place = (repository.to_owned(), path.to_owned());
+        self.state().files.get(&place).map(|file| stored(&place, file))
     }
 
     /// The bytes of a file.
@@ -237,9 +246,10 @@ impl Artifactory {
     }
 }
 
-fn stored(path: &str, file: &File) -> StoredFile {
+fn stored((repository, path): &(String, String), file: &File) -> StoredFile {
     StoredFile {
-        path: path.to_owned(),
+        repository: repository.clone(),
+        path: path.clone(),
         content: file.content.clone(),
         digests: file.digests.clone(),
         properties: file.properties.clone(),

@@ -80,6 +80,8 @@ pub(crate) struct Held {
     pub(crate) process: String,
     pub(crate) owner: Value,
     pub(crate) lease_until: u64,
+    /// That of the job's build, where it makes one.
+    pub(crate) stamp: Value,
     external_execution_id: Value,
     /// That of the failure which may have been told already, and which whoever goes on repeats.
     of_what_was_told: Value,
@@ -111,6 +113,7 @@ fn turn(Seen { service, request, status, handled, .. }: &Seen, root: &str) -> Op
                 owner: record["owner"].take(),
                 lease_until: record["lease_until"].as_u64().unwrap_or(0),
                 external_execution_id: record["external_execution_id"].take(),
+                stamp: record["stamp"].take(),
                 of_what_was_told: record["told"]["external_execution_id"].take(),
             })
         }

@@ -4,13 +4,13 @@ use std::io::{Cursor, Read as _};
 
 use serde_json::Value;
 
-use super::{Promise, Verdict, Witness};
+use super::{Promise, Verdict, Witness, builds};
 use hyper::Method;
 
 use crate::stack::artifactory::StoredFile;
 use crate::stack::http::Seen;
 use crate::stack::pipeline::{self, JobResult};
-use crate::stack::{REPOSITORY, USER, s3};
+use crate::stack::{USER, s3};
 
 /// I2: what a success tells is true: how many packages, which one is the first, and the digest of its stored file.
 pub(super) fn i2_the_report_is_true(witness: &Witness, promise: &Promise) -> Verdict {
@@ -37,11 +37,11 @@ pub(super) fn i2_the_report_is_true(witness: &Witness, promise: &Promise) -> Ver
     if promise.dry_run {
         return Ok(());
     }
-    let Some(first) = planned.iter().find(|planned| told("ArtifactUrl").ends_with(&format!("/{}", planned.path)))
-    else {
+    let found = planned.iter().find_map(|planned| planned.path_in(told("ArtifactUrl")).map(|path| (planned, path)));
+    let Some((first, path)) = found else {
         return wrong(format!("{} is not what was planned", told("ArtifactUrl")));
     };
-    match witness.artifactory.stored_file(REPOSITORY, &first.path) {
+    match witness.artifactory.stored_file(first.repository, path) {
         Some(stored) if stored.digests.sha256 == told("Sha256") => Ok(()),
         stored => wrong(format!("{} has the digest {:?}", first.path, stored.map(|it| it.digests.sha256))),
     }
@@ -50,7 +50,7 @@ pub(super) fn i2_the_report_is_true(witness: &Witness, promise: &Promise) -> Ver
 /// I2: where an output is declared, a success has written it, and it tells of each planned file as it is stored.
 pub(super) fn i2_the_output_is_true(witness: &Witness, promise: &Promise) -> Verdict {
     let Promise { job, planned, output, .. } = promise;
-    let (Some((bucket, key)), JobResult::Succeeded { .. }) = (output, witness.pipeline.result(job)) else {
+    let (Some((bucket, key)), JobResult::Succeeded { variables, .. }) = (output, witness.pipeline.result(job)) else {
         return Ok(());
     };
     let wrong = |what: String| Err(format!("I2: the output of {job} is wrong: {what}"));
@@ -64,14 +64,16 @@ pub(super) fn i2_the_output_is_true(witness: &Witness, promise: &Promise) -> Ver
     if files.len() != planned.len() {
         return wrong(format!("it tells of {} files, not {}", files.len(), planned.len()));
     }
+    let stamp = builds::told(planned, &variables);
     for planned in planned {
-        let Some(told) = files.iter().find(|file| file["path"] == *planned.path) else {
-            return wrong(format!("it does not tell of {}", planned.path));
+        let path = planned.at(stamp.as_deref());
+        let Some(told) = files.iter().find(|file| file["path"] == *path) else {
+            return wrong(format!("it does not tell of {path}"));
         };
-        let stored = witness.artifactory.stored_file(REPOSITORY, &planned.path);
+        let stored = witness.artifactory.stored_file(planned.repository, &path);
         let same = stored.is_some_and(|stored| told["sha256"] == *stored.digests.sha256);
         if !promise.dry_run && !same {
-            return wrong(format!("{} is stored with another digest", planned.path));
+            return wrong(format!("{path} is stored with another digest"));
         }
     }
     Ok(())
@@ -130,6 +132,6 @@ pub(super) fn i2_nothing_is_stored(witness: &Witness, promise: &Promise) -> Verd
 
 /// A planned file of this job that is there in our user's name.
 fn ours(witness: &Witness, promise: &Promise) -> Option<StoredFile> {
-    let stored = promise.planned.iter().filter_map(|it| witness.artifactory.stored_file(REPOSITORY, &it.path));
+    let stored = promise.planned.iter().flat_map(|planned| planned.stored(witness.artifactory));
     stored.into_iter().find(|file| file.created_by == USER)
 }

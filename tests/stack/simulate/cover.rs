@@ -6,13 +6,14 @@ use super::PROCESS;
 use super::draw::{Ending, Existing, Shape};
 use super::world::World;
 use crate::stack::artifactory;
+use crate::stack::built::Build;
 use crate::stack::http::Seen;
 use crate::stack::invariants::{self, How, Turn, Witness};
 use crate::stack::pipeline::JobResult;
 use crate::stack::{pipeline, s3};
 
 /// What is counted, each once a seed.
-pub(crate) const COVERED: [&str; 25] = [
+pub(crate) const COVERED: [&str; 29] = [
     "deaths",
     "ran into the deadline",
     "take-overs",
@@ -38,6 +39,10 @@ pub(crate) const COVERED: [&str; 25] = [
     "spoiled claims",
     "no such repository",
     "plain files",
+    "Python releases",
+    "Maven libraries",
+    "Maven snapshots",
+    "builds gone on with",
 ];
 
 /// How often each came about.
@@ -57,6 +62,7 @@ pub(super) fn covered(world: &World, witness: &Witness) -> Covered {
         turn.held.as_ref().zip(before).is_some_and(|(held, before)| held.owner != before.owner)
     });
     let jobs = world.jobs();
+    let is_built = |build| jobs.iter().any(|(work, _)| work.shape == Shape::Built(build));
     let waited: Vec<_> = jobs.iter().filter(|(work, _)| work.ending == Ending::Ordinary).collect();
     let results: Vec<_> = waited.iter().map(|(_, job)| world.pipeline.result(job)).collect();
     [
@@ -84,9 +90,20 @@ pub(super) fn covered(world: &World, witness: &Witness) -> Covered {
         results.contains(&JobResult::TimedOut),
         !world.spoiled().is_empty(),
         jobs.iter().any(|(work, _)| work.shape == Shape::Homeless),
-        jobs.iter().any(|(work, _)| work.shape == Shape::Plain),
+        is_built(Build::Plain),
+        is_built(Build::Python),
+        is_built(Build::Maven),
+        is_built(Build::Snapshot),
+        turns.iter().enumerate().any(|(at, turn)| gone_on_with(&turns[..at], turn)),
     ]
     .map(usize::from)
+}
+
+/// Whether somebody else has the claim than who began the build that it tells of.
+fn gone_on_with(before: &[Turn], turn: &Turn) -> bool {
+    let Some(held) = turn.held.as_ref().filter(|held| !held.stamp.is_null()) else { return false };
+    let begun = |it: &Turn| it.held.as_ref().is_some_and(|it| it.stamp == held.stamp && it.owner != held.owner);
+    before.iter().any(|before| before.key == turn.key && begun(before))
 }
 
 /// Whether a failed write is of one that had the claim before and believed to have it still.

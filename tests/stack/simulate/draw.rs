@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use crate::stack::artifactory::{self, Anonymous, Endpoint, Permission, Republish, Unauthorized};
+use crate::stack::REPOSITORY;
+use crate::stack::artifactory::{
+    self, Anonymous, Endpoint, Permission, Republish, SimpleIndex, Snapshots, Unauthorized,
+};
 use crate::stack::built::Build;
 use crate::stack::http::Moment;
 use crate::stack::pipeline::{self, NonceOnRedispatch};
@@ -70,16 +73,38 @@ pub(crate) enum Shape {
     Broken,
     /// A folder for a repository that is not there.
     Homeless,
-    /// Files that are no package.
-    Plain,
+    /// Another type's.
+    Built(Build),
 }
 
 impl Shape {
     /// The action's `TypeOfArtifact`.
     pub(crate) fn kind(self) -> &'static str {
-        if self == Self::Plain { Build::Plain.kind() } else { "npm" }
+        if let Self::Built(build) = self { build.kind() } else { "npm" }
+    }
+
+    /// The local repository that it goes to. For files that are no package any type will do.
+    pub(crate) fn repository(self) -> &'static str {
+        match self {
+            Self::Built(Build::Python) => PYTHON,
+            Self::Built(Build::Maven | Build::Snapshot) => MAVEN,
+            _ => REPOSITORY,
+        }
+    }
+
+    /// How many packages so many planned files are.
+    pub(crate) fn packages(self, files: usize) -> usize {
+        if let Self::Built(build) = self { build.packages() } else { files }
+    }
+
+    /// Whether a file is stored by the server's general rules alone, by which whoever may delete may overwrite.
+    fn is_overwritten(self) -> bool {
+        matches!(self, Self::Built(_))
     }
 }
+
+/// The stamp of an earlier build of a snapshot.
+const EARLIER: &str = "20240229.120000-41";
 
 /// What is in the repository before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,6 +113,10 @@ pub(crate) enum Existing {
     Same,
     Other,
 }
+
+/// The local repositories of the types that npm's does not do for.
+pub(crate) const PYTHON: &str = "pypi-local";
+pub(crate) const MAVEN: &str = "libs-local";
 
 const VERSIONS: [&str; 3] = ["1.0.0", "1.1.0", "2.0.0-rc.1"];
 
@@ -106,7 +135,7 @@ impl Work {
                 }));
                 project::of_files(&files)
             }
-            Shape::Plain => Build::Plain.artifact(&self.name, &self.variant),
+            Shape::Built(build) => build.artifact(&self.name, self.version, &self.variant),
             Shape::Broken => project::of_files(&[("README.md".to_owned(), b"nothing".to_vec())]),
         }
     }
@@ -116,31 +145,36 @@ impl Work {
         let path = |name: &str| tarball(name, self.version);
         match self.shape {
             Shape::Folder => {
-                vec![Planned { path: path(&self.name), holds: Holds::Entries(self.folder("package/")) }]
+                vec![Planned::npm(path(&self.name), Holds::Entries(self.folder("package/")))]
             }
-            Shape::Ready => vec![Planned { path: path(&self.name), holds: Holds::Bytes(self.archive()) }],
+            Shape::Ready => vec![Planned::npm(path(&self.name), Holds::Bytes(self.archive()))],
             Shape::Workspaces => self
                 .members()
                 .map(|name| {
                     let files = vec![("package/package.json".to_owned(), self.manifest(&name))];
-                    Planned { path: path(&name), holds: Holds::Entries(files) }
+                    Planned::npm(path(&name), Holds::Entries(files))
                 })
                 .collect(),
-            Shape::Plain => Build::Plain.planned(&self.name, &self.variant),
+            Shape::Built(build) => build.planned(self.shape.repository(), &self.name, self.version, &self.variant),
             Shape::Broken | Shape::Homeless => Vec::new(),
         }
     }
 
-    /// What somebody else has put where the first planned file goes.
-    pub(crate) fn existing(&self) -> Option<(String, Vec<u8>)> {
-        let first = self.planned().into_iter().next()?;
-        let name = first.path.split('/').next().unwrap_or_default().to_owned();
-        match (self.existing, first.holds) {
-            (Existing::Same, Holds::Bytes(bytes)) => Some((first.path, bytes)),
-            // What we pack ourselves nobody else has packed.
-            (Existing::Nothing, _) | (Existing::Same, Holds::Entries(_) | Holds::Package { .. }) => None,
-            (Existing::Other, _) => Some((first.path, project::archive(&name, self.version, "of somebody else"))),
-        }
+    /// What somebody else has put where the first planned file goes; of a snapshot, a whole build.
+    pub(crate) fn existing(&self) -> Vec<(&'static str, String, Vec<u8>)> {
+        let files = if self.shape == Shape::Built(Build::Snapshot) { usize::MAX } else { 1 };
+        let existing = self.planned().into_iter().take(files).filter_map(|planned| {
+            let path = planned.at(Some(EARLIER));
+            let name = path.split('/').next().unwrap_or_default();
+            let content = match (self.existing, planned.holds) {
+                (Existing::Same, Holds::Bytes(bytes)) => bytes,
+                // What we pack ourselves nobody else has packed.
+                (Existing::Nothing, _) | (Existing::Same, Holds::Entries(_) | Holds::Package { .. }) => return None,
+                (Existing::Other, _) => project::archive(name, self.version, "of somebody else"),
+            };
+            Some((planned.repository, path, content))
+        });
+        existing.collect()
     }
 
     /// The action's `Options`.
@@ -155,7 +189,7 @@ impl Work {
 
     /// Whether it is refused for its own sake: a prerelease wants a tag, or it would become the latest version.
     pub(crate) fn is_untagged_prerelease(&self) -> bool {
-        self.version.contains('-') && self.options.tag.is_none()
+        self.shape.kind() == "npm" && self.version.contains('-') && self.options.tag.is_none()
     }
 
     fn members(&self) -> impl Iterator<Item = String> + '_ {
@@ -276,6 +310,8 @@ pub(crate) struct Fate {
     pub(crate) conflicts: usize,
     pub(crate) delete_of_missing: MissingDelete,
     pub(crate) artifactory: artifactory::Switches,
+    /// How the repository for Maven names snapshots.
+    pub(crate) snapshots: Snapshots,
 }
 
 impl Fate {
@@ -302,7 +338,7 @@ impl Fate {
             at: Duration::from_millis(dice.u64(0..60_000)),
             lag: Duration::from_millis(*of(dice, &[0, 0, 200, 5_000])),
         });
-        let artifactory = artifactory(dice, troubled);
+        let mut artifactory = artifactory(dice, troubled);
         let replaces = artifactory.npm_republish == Republish::Replaces;
         let mut may = vec![Permission::Read, Permission::Deploy];
         may.extend((replaces || dice.u8(..4) == 0).then_some(Permission::Delete));
@@ -310,7 +346,7 @@ impl Fate {
         for number in 0..dice.usize(1..=4) {
             // Two writers of the same who may overwrite each other are a documented limit.
             let overwrites =
-                |first: &&Work| replaces || first.shape == Shape::Plain && may.contains(&Permission::Delete);
+                |first: &&Work| replaces || first.shape.is_overwritten() && may.contains(&Permission::Delete);
             let first = jobs.first().filter(|first| !overwrites(first));
             let next = work(dice, number, first, &artifactory, troubled);
             jobs.push(next);
@@ -324,6 +360,11 @@ impl Fate {
         {
             job.seized = true;
         }
+        // Drawn apart from all else.
+        let own_dice = &mut Rng::with_seed(!seed);
+        other_types(own_dice, &mut jobs, &may);
+        artifactory.checksum_deploy = *of(own_dice, &[Endpoint::Served, Endpoint::Served, Endpoint::Answers(404)]);
+        artifactory.simple_index = *of(own_dice, &[SimpleIndex::Html, SimpleIndex::Json]);
         let switches = *of(dice, &pipeline::Switches::all());
         // A new nonce at every poll would leave a worker that polls for its next job no time to take this one.
         let soon = if switches.nonce_on_redispatch == NonceOnRedispatch::Kept { 0 } else { 5 };
@@ -373,6 +414,7 @@ impl Fate {
             conflicts: if troubled { *of(dice, &[0, 0, 1, 3]) } else { 0 },
             delete_of_missing: *of(dice, &[MissingDelete::NoSuchKey, MissingDelete::NoContent]),
             artifactory,
+            snapshots: *of(own_dice, &[Snapshots::Unique, Snapshots::Deployer]),
         }
     }
 }
@@ -412,7 +454,7 @@ fn work(
         6..12 => Shape::Ready,
         12..15 => Shape::Workspaces,
         15..18 => Shape::Broken,
-        18..22 => Shape::Plain,
+        18..22 => Shape::Built(Build::Plain),
         _ => Shape::Homeless,
     };
     let options = Options {
@@ -459,16 +501,34 @@ fn work(
         (2, Some(first)) => {
             let (shape, name, existing) = again(first);
             // What was there of the first version is nobody's concern here. Files have no versions.
-            let existing = if shape == Shape::Plain { existing } else { Existing::Nothing };
+            let existing = if shape == Shape::Built(Build::Plain) { existing } else { Existing::Nothing };
             Work { shape, name, existing, version: VERSIONS[dice.usize(1..VERSIONS.len())], ..own }
         }
         _ => own,
     };
     // A tag moves to what is there already, too; here nobody touches what was there. Files have none.
-    let tag = work.options.tag.filter(|_| work.existing == Existing::Nothing && work.shape != Shape::Plain);
+    let tag = work.options.tag.filter(|_| work.existing == Existing::Nothing && work.shape.kind() == "npm");
     // Of a repository that is not there a dry run may not hear.
     let dry_run = work.options.dry_run && work.shape != Shape::Homeless;
     Work { options: Options { dry_run, tag, ..work.options }, ..work }
+}
+
+/// Makes Python releases and Maven libraries of some of the packages, each in all jobs that it is in.
+fn other_types(dice: &mut Rng, jobs: &mut [Work], may: &[Permission]) {
+    for first in 0..jobs.len() {
+        let name = jobs[first].name.clone();
+        let mut same: Vec<&mut Work> = jobs.iter_mut().filter(|work| work.name == name).collect();
+        let shape = Shape::Built(*of(dice, &[Build::Python, Build::Maven, Build::Snapshot]));
+        // Two writers of the same who may overwrite each other are a documented limit.
+        let overwrites = same.len() > 1 && may.contains(&Permission::Delete);
+        let is_other = matches!(same[0].shape, Shape::Broken | Shape::Homeless | Shape::Built(_));
+        if dice.u8(..5) < 3 || overwrites || is_other {
+            continue;
+        }
+        for work in &mut same {
+            (work.shape, work.options.tag) = (shape, None);
+        }
+    }
 }
 
 fn artifactory(dice: &mut Rng, troubled: bool) -> artifactory::Switches {

@@ -4,6 +4,7 @@
 use super::draw::{Ending, Existing, PROPERTY, Shape, Work};
 use super::world::World;
 use crate::stack::artifactory::{self, Endpoint, Republish};
+use crate::stack::built::Build;
 use crate::stack::http::{Fault, Seen};
 use crate::stack::invariants::{self, Allowed, How, Promise, Verdict, Whose, Witness};
 use crate::stack::pipeline::{self, JobId, JobResult};
@@ -41,6 +42,7 @@ pub(super) fn allowed(world: &World, seen: &[Seen]) -> Allowed {
 }
 
 fn promise(world: &World, work: &Work, job: &JobId) -> Promise {
+    let planned = work.planned();
     Promise {
         whose: match work.ending {
             _ if work.seized => Whose::AnotherWorkers,
@@ -54,7 +56,8 @@ fn promise(world: &World, work: &Work, job: &JobId) -> Promise {
             (work.options.annotated && !world.is_spoiled(job)).then(|| (PROPERTY.0.to_owned(), PROPERTY.1.to_owned())),
         ),
         dry_run: work.options.dry_run,
-        ..Promise::of(job, &work.planned())
+        packages: work.shape.packages(planned.len()),
+        ..Promise::of(job, &planned)
     }
 }
 
@@ -62,22 +65,36 @@ fn promise(world: &World, work: &Work, job: &JobId) -> Promise {
 fn no_failure_without_a_reason(world: &World, witness: &Witness, work: &Work, job: &JobId) -> Verdict {
     let JobResult::Failed { r#type: kind, message, .. } = world.pipeline.result(job) else { return Ok(()) };
     let troubles = Troubles::of(world, witness, work, job);
-    // Of files that are no package nothing but the storage API tells.
-    let is_unseen = work.shape == Shape::Plain && world.fate.artifactory.storage_api != Endpoint::Served;
+    // Of files that are put where they belong nothing but the storage API tells.
+    let is_plain = matches!(work.shape, Shape::Built(Build::Plain | Build::Maven | Build::Snapshot));
+    let is_unseen = is_plain && world.fate.artifactory.storage_api != Endpoint::Served;
+    let is_versionless = work.shape == Shape::Built(Build::Plain);
+    // Every build of a snapshot has a name of its own, but for those that two jobs begin within a second.
+    let is_build = work.shape == Shape::Built(Build::Snapshot);
+    let stamps = invariants::stamps(&witness.seen, job);
+    let same_build = |other: &(Work, JobId)| {
+        other.1 != *job
+            && other.0.name == work.name
+            && !invariants::stamps(&witness.seen, &other.1).is_disjoint(&stamps)
+    };
     let reasonable = match kind.as_str() {
         "JobFailed" => {
             work.shape == Shape::Broken
                 || work.is_untagged_prerelease()
-                || work.existing == Existing::Other
+                || (work.existing == Existing::Other && !is_build)
+                || (is_build && world.jobs().iter().any(same_build))
                 // What was there before may be of the other variant, too.
-                || world.jobs().iter().any(|(other, _)| other.name == work.name && other.variant != work.variant)
-                || (work.options.exact && work.existing == Existing::Same)
+                || (!is_build
+                    && world.jobs().iter().any(|(other, _)| other.name == work.name && other.variant != work.variant))
+                || (work.options.exact && work.existing == Existing::Same && !is_build)
                 // With its record a job loses what it knew of its own work.
                 || (work.options.exact && world.is_spoiled(job))
                 || (work.options.exact
-                    && world.another(job, |other| other.name == work.name && other.version == work.version))
+                    && !is_build
+                    && world.another(job, |other| other.name == work.name && (other.version == work.version || is_versionless)))
                 // A lower version does not come after a higher one.
-                || world.another(job, |other| other.name == work.name && other.version != work.version)
+                || (work.shape.kind() == "npm"
+                    && world.another(job, |other| other.name == work.name && other.version != work.version))
                 // A take-over whose answer is lost, or that arrives after its sender has given up, is a death to the next.
                 || (message.contains("came to no end")
                     // To a clock that is ahead every worker is dead.

@@ -102,7 +102,7 @@ fn fault(dice: &mut Rng, service: &'static str, request: &Request) -> Fault {
         4 => Fault::Truncate(dice.usize(0..40)),
         // A package's document, and a stored archive, is read on a thread of its own; as long as such a thread waits for
         // us the clock stands.
-        5 if request.path.contains("/api/npm/") || request.path.contains("/-/") => Fault::Late(while_),
+        5 if ["/api/npm/", "/api/pypi/", "/-/"].iter().any(|part| request.path.contains(part)) => Fault::Late(while_),
         5 => Fault::Stall { after: dice.usize(0..40), pause: while_ },
         _ => refusal(dice, service, request),
     }

@@ -10,7 +10,7 @@ use codepipeline_artifactory::trigger::Trigger;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::draw::{Credential, Ending, Fate, PROPERTY, Rotation, Shape, Stray, Work};
+use super::draw::{Credential, Ending, Fate, MAVEN, PROPERTY, PYTHON, Rotation, Shape, Stray, Work};
 use super::log::Log;
 use super::slot::Running;
 use super::weather::{self, Weather};
@@ -34,10 +34,11 @@ const TICKS_IN_VAIN: u32 = MAX_VAIN + 1;
 const PERIOD: Duration = Duration::from_mins(1);
 /// The moment at which every simulation begins, in seconds since 1970.
 pub(super) const BEGINNING: u64 = 1_795_000_000;
-/// The key of the virtual repository before [`REPOSITORY`].
-const VIRTUAL: &str = "npm";
 /// The action type's versions that the function polls.
 pub(super) const VERSIONS: &str = "1,2";
+/// Each local repository, its type, and the key of the virtual one before it.
+const REPOSITORIES: [(&str, &str, &str); 3] =
+    [(REPOSITORY, "npm", "npm"), (PYTHON, "pypi", "pypi"), (MAVEN, "maven", "libs")];
 const NEW_PASSWORD: &str = "a new password, as good as the old";
 
 /// Everything that one seed is about.
@@ -88,11 +89,13 @@ impl World {
         vault.live_for(fate.credentials_live);
         vault.role().follow("ACTION_VERSION", VERSIONS);
         let artifactory = Artifactory::start(traffic.clone(), clock.clone()).await;
-        artifactory.repository(Repository::local(REPOSITORY, "npm"));
-        artifactory.repository(Repository::virtual_of(VIRTUAL, "npm", &[REPOSITORY], Some(REPOSITORY)));
+        for (local, kind, front) in REPOSITORIES {
+            artifactory.repository(Repository::local(local, kind).naming(fate.snapshots));
+            artifactory.repository(Repository::virtual_of(front, kind, &[local], Some(local)));
+        }
         artifactory.user(user(&fate, PASSWORD));
-        for (path, content) in fate.jobs.iter().filter_map(Work::existing) {
-            artifactory.put_file(REPOSITORY, &path, content);
+        for (repository, path, content) in fate.jobs.iter().flat_map(Work::existing) {
+            artifactory.put_file(repository, &path, content);
         }
         // Only now: what was there before is in every index.
         artifactory.switch(|switches| *switches = fate.artifactory.clone());
@@ -110,7 +113,7 @@ impl World {
         }
         let world = Arc::new(Self {
             pipeline: CodePipeline::start_with(traffic.clone(), vault.clone(), fate.pipeline.clone()).await,
-            before: artifactory.files(REPOSITORY),
+            before: artifactory.all_files(),
             fate,
             own_token,
             log,
@@ -265,10 +268,13 @@ impl World {
     }
 
     fn repository_of(&self, work: &Work) -> &'static str {
+        let own = work.shape.repository();
         match work.shape {
             Shape::Homeless => "npm-nowhere",
-            _ if self.fate.is_virtual => VIRTUAL,
-            _ => REPOSITORY,
+            _ if self.fate.is_virtual => {
+                REPOSITORIES.iter().find(|(local, ..)| *local == own).map_or(own, |(_, _, front)| *front)
+            }
+            _ => own,
         }
     }
 
@@ -464,7 +470,8 @@ fn output(number: usize) -> String {
 }
 
 fn user(fate: &Fate, password: &str) -> User {
-    User::new(USER, password).may(REPOSITORY, &fate.may).may(VIRTUAL, &fate.may)
+    let may = |user: User, (local, _, front): &(&str, _, &str)| user.may(local, &fate.may).may(front, &fate.may);
+    REPOSITORIES.iter().fold(User::new(USER, password), may)
 }
 
 /// What a stray is, as text.
