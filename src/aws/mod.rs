@@ -8,6 +8,7 @@ mod object;
 mod objects;
 mod record;
 pub mod secret;
+mod upload;
 
 use std::time::Duration;
 
