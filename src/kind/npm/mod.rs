@@ -35,6 +35,7 @@ mod surroundings;
 #[cfg(test)]
 mod tests;
 mod version;
+mod work;
 mod workspaces;
 mod yaml;
 
