@@ -173,6 +173,17 @@ impl Archive {
         self.0.directory.beginning(&begin).map(|index| Entry { archive: self.clone(), index })
     }
 
+    /// The entry with this number, which [`Entry::into_parts`] told.
+    pub(crate) fn at(&self, number: u32) -> Entry {
+        Entry { archive: self.clone(), index: number as usize }
+    }
+
+    /// Its path.
+    pub(crate) fn path_at(&self, number: u32) -> &str {
+        let directory = &self.0.directory;
+        directory.path(directory.record(number as usize))
+    }
+
     /// How many entries there are.
     pub fn len(&self) -> usize {
         self.0.directory.len()

@@ -46,7 +46,7 @@ impl Kind for Generic {
     fn plan(&self, archive: &Archive, target: &Target) -> Result<Vec<PackagePlan>, PackageError> {
         let repository = target.repository.as_str().into();
         let package = |planned| match planned {
-            Planned::Package(package) => package,
+            Planned::Package(package) => *package,
             Planned::File(file) => file.package(&repository),
         };
         Ok(self.planned(archive, target)?.into_iter().map(package).collect())
@@ -110,7 +110,7 @@ fn by_spec(archive: &Archive, target: &Target, path: &str) -> Result<Vec<Planned
     }
     if let (Some(Planned::File(first)), false) = (plans.first(), warnings.is_empty()) {
         let first = PackagePlan { warnings, ..first.package(&target.repository.as_str().into()) };
-        plans.splice(..1, [Planned::Package(first)]);
+        plans.splice(..1, [first.into()]);
     }
     Ok(plans)
 }

@@ -6,7 +6,7 @@ use std::cell::Cell;
 use super::super::PackageError;
 use super::manifest::refused;
 
-/// Most steps for one package: a few seconds. The largest real packages with the longest lists take a hundredth of it.
+/// Most steps for one package: a few seconds. Ten thousand files, six folders deep, take a fiftieth of it.
 const MOST: u64 = 2_000_000_000;
 
 /// What was done so far.
