@@ -21,6 +21,7 @@ pub mod tarball;
 mod tests;
 pub mod watched;
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -151,9 +152,9 @@ impl Archive {
     }
 
     /// Says that these entries will be read soon, so that their bytes can be on their way before.
-    pub fn expect<'e>(&self, entries: impl IntoIterator<Item = &'e Entry>) {
+    pub fn expect(&self, entries: impl IntoIterator<Item = impl Borrow<Entry>>) {
         let directory = &self.0.directory;
-        let records = entries.into_iter().map(|entry| directory.record(entry.index));
+        let records = entries.into_iter().map(|entry| directory.record(entry.borrow().index));
         self.0.source.expect(&directory.bounds().ranges(records));
     }
 
