@@ -171,6 +171,23 @@ mod tests {
     }
 
     #[test]
+    fn the_work_of_asking_is_counted_and_grows_with_rules_and_letters() {
+        let steps = |line: &str, rules: usize, letters_of_name: usize| {
+            let rules = Rule::list(std::iter::repeat_n(line, rules)).unwrap();
+            let level = Level { rules: vec![Rc::new(rules)], included: true };
+            let (work, name) = (Work::default(), "a".repeat(letters_of_name));
+            assert!(includes(&[level], &[letters(&name, Case::Folded)], Ask::File, &work));
+            work.steps()
+        };
+        let hostile = "*a*a*a*b";
+        assert!(steps(hostile, 1, 200) > 200);
+        assert_eq!(steps(hostile, 50, 200), 50 * steps(hostile, 1, 200));
+        assert!(steps(hostile, 1, 200) > 3 * steps(hostile, 1, 50));
+        assert!(steps("+(a|aa)b", 1, 200) > 3 * steps("+(a|aa)b", 1, 50), "extended forms, too");
+        assert!(steps("b", 1, 200) < 10, "what differs at once costs little");
+    }
+
+    #[test]
     fn a_rule_with_a_slash_behind_is_about_folders() {
         assert!(asked(&["build/"], "build", Ask::File));
         assert!(!asked(&["build/"], "build", Ask::Folder));
