@@ -215,6 +215,48 @@ def gone(aws):
     expect(all(name.startswith("aws-sam-cli-managed") for name in buckets), f"after sam delete: no bucket but sam's own: {buckets}")
 
 
+def move(left):
+    """A pipeline of the old worker moves: docs/moving.md, over a local CodePipeline and Secrets Manager."""
+    password = "correct horse battery staple"
+    old = {
+        "TypeOfArtifact": "npm",
+        "RepoKey": "npm-local",
+        "UserName": "ci",
+        "Password": password,
+        "EmailAddress": "ci@example.com",
+        "ArtifactoryHost": URL,
+    }
+    document = json.loads((ROOT / "examples/pipeline/pipeline.json").read_text(encoding="utf-8"))
+    action = document["pipeline"]["stages"][-1]["actions"][0]
+    action["configuration"] = old
+    with LocalAws() as aws:
+        trust = {"Statement": [{"Effect": "Allow", "Principal": {"Service": "codepipeline.amazonaws.com"}}]}
+        role = aws.client("iam").create_role(RoleName="pipeline", AssumeRolePolicyDocument=json.dumps(trust))
+        document["pipeline"]["roleArn"] = role["Role"]["Arn"]
+        pipelines, secrets = aws.client("codepipeline"), aws.client("secretsmanager")
+        pipelines.create_pipeline(pipeline=document["pipeline"])
+        name = document["pipeline"]["name"]
+        command = (sys.executable, "scripts/move_pipelines.py", name)
+        environment = aws.environment()
+        told = run(*command, environment=environment)
+        expect("Nothing was changed" in told, "without --apply it says what it would do")
+        expect(not secrets.list_secrets()["SecretList"], "and does nothing")
+        told += run(*command, "--apply", environment=environment)
+        expect(password not in told, "the password is not printed")
+        secret = secrets.get_secret_value(SecretId="codepipeline-artifactory/publish")
+        held = json.loads(secret["SecretString"])
+        expect(held == {"username": "ci", "password": password, "url": URL}, "the secret holds user, password and address")
+        tags = secrets.describe_secret(SecretId=secret["ARN"])["Tags"]
+        expect([it["Key"] for it in tags] == [NAME], "it carries the tag by which the function may read it")
+        there = pipelines.get_pipeline(name=name)["pipeline"]
+        moved = there["stages"][-1]["actions"][0]
+        expect(password not in json.dumps(there), "the pipeline holds no password")
+        expect(moved["actionTypeId"]["version"] == "2", "it uses the other action type")
+        expect(moved["configuration"]["SecretId"] == secret["Name"], "it names the secret")
+        again = run(*command, "--apply", environment=environment)
+        expect("nothing to do" in again, "a second run finds nothing to do")
+
+
 def job(left):
     """The bootstrap that sam built, as Lambda starts it out of a zip, does a pipeline's job."""
     with tempfile.TemporaryDirectory() as folder:
@@ -230,7 +272,7 @@ def job(left):
     expect(True, "what sam built publishes a package, which npm installs")
 
 
-STEPS = {"lint": lint, "without-zig": without_zig, "arm": arm, "build": build, "job": job, "deploy": deploy}
+STEPS = {"lint": lint, "without-zig": without_zig, "arm": arm, "build": build, "job": job, "deploy": deploy, "move": move}
 
 
 def main():
@@ -244,7 +286,7 @@ def main():
         except Exception:  # Whatever else breaks is a failed check as well.
             failed.append(f"{name}: {traceback.format_exc()}")
     say("\nNot checked here:")
-    for line in left:
+    for line in left or ["nothing that was tried"]:
         say(f"  - {line}")
     for line in failed:
         say(f"FAILED {line}")
