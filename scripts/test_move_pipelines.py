@@ -1,6 +1,8 @@
 """move_pipelines.py, over stand-ins of the two clients that it uses; over moto's services it runs in check_deploy.py."""
 
+import contextlib
 import copy
+import io
 import json
 import tempfile
 import unittest
@@ -176,7 +178,7 @@ class Moves(unittest.TestCase):
         self.assertEqual(len(self.pipelines.updated), 1)
 
     def test_one_type_for_both_workers_is_refused(self):
-        with self.assertRaises(SystemExit):
+        with contextlib.redirect_stderr(io.StringIO()), self.assertRaises(SystemExit):
             self.run_it(pipeline(OLD), "--to-version", "1")
 
     def test_a_file_is_rewritten_without_the_password(self):
