@@ -7,6 +7,8 @@ Prints what was done, and by name what could not be checked. Ends with status 1 
 """
 
 import ast
+import base64
+import hashlib
 import json
 import os
 import shutil
@@ -18,7 +20,8 @@ import zipfile
 from pathlib import Path
 
 from local_aws import LocalAws
-from release import machine_of
+from ready import ready as ready_template
+from release import machine_of, release
 from stack import Stack, read
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -215,6 +218,28 @@ def gone(aws):
     expect(all(name.startswith("aws-sam-cli-managed") for name in buckets), f"after sam delete: no bucket but sam's own: {buckets}")
 
 
+def ready(left):
+    """The zip of a release and its template, as somebody uses them who has neither Rust nor sam."""
+    bootstrap = ROOT / ".aws-sam/build/Publisher/bootstrap"
+    with tempfile.TemporaryDirectory() as folder:
+        once, again = (release([bootstrap], Path(folder) / name) for name in ("once", "again"))
+        expect(once == again, f"packed twice: {once[0]}")
+        packed = (Path(folder) / "once" / once[0].split("  ")[1]).read_bytes()
+    template = ready_template((ROOT / "template.yaml").read_text(encoding="utf-8"))
+    with LocalAws() as aws:
+        s3, stacks = aws.client("s3"), aws.client("cloudformation")
+        s3.create_bucket(Bucket="releases", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+        s3.put_object(Bucket="releases", Key="1.zip", Body=packed)
+        given = {"ArtifactoryUrl": URL, "CodeBucket": "releases", "CodeKey": "1.zip"}
+        parameters = [{"ParameterKey": name, "ParameterValue": value} for name, value in given.items()]
+        capabilities = ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
+        stacks.create_stack(StackName=NAME, TemplateBody=template, Parameters=parameters, Capabilities=capabilities)
+        function = aws.client("lambda").get_function_configuration(FunctionName=of(aws, "Publisher"))
+        digest = base64.b64encode(hashlib.sha256(packed).digest()).decode()
+        expect(function["CodeSha256"] == digest, "the function has the bytes of the zip")
+        expect(function["Environment"]["Variables"]["ARTIFACTORY_URL"] == URL, "and the address that was given")
+
+
 def move(left):
     """A pipeline of the old worker moves: docs/moving.md, over a local CodePipeline and Secrets Manager."""
     password = "correct horse battery staple"
@@ -272,7 +297,7 @@ def job(left):
     expect(True, "what sam built publishes a package, which npm installs")
 
 
-STEPS = {"lint": lint, "without-zig": without_zig, "arm": arm, "build": build, "job": job, "deploy": deploy, "move": move}
+STEPS = {"lint": lint, "without-zig": without_zig, "arm": arm, "build": build, "job": job, "deploy": deploy, "ready": ready, "move": move}
 
 
 def main():
