@@ -233,7 +233,10 @@ def ready(left):
         given = {"ArtifactoryUrl": URL, "CodeBucket": "releases", "CodeKey": "1.zip"}
         parameters = [{"ParameterKey": name, "ParameterValue": value} for name, value in given.items()]
         capabilities = ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
-        stacks.create_stack(StackName=NAME, TemplateBody=template, Parameters=parameters, Capabilities=capabilities)
+        # What `aws cloudformation deploy` does.
+        change = {"StackName": NAME, "ChangeSetName": "first", "ChangeSetType": "CREATE", "Parameters": parameters}
+        stacks.create_change_set(TemplateBody=template, Capabilities=capabilities, **change)
+        stacks.execute_change_set(StackName=NAME, ChangeSetName="first")
         function = aws.client("lambda").get_function_configuration(FunctionName=of(aws, "Publisher"))
         digest = base64.b64encode(hashlib.sha256(packed).digest()).decode()
         expect(function["CodeSha256"] == digest, "the function has the bytes of the zip")

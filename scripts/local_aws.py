@@ -55,6 +55,8 @@ class LocalAws:
 
     def __enter__(self):
         teach_transform()
+        # The transform asks for it.
+        os.environ.setdefault("AWS_DEFAULT_REGION", REGION)
         for name in ("werkzeug", "moto", "botocore", "samtranslator.metrics.metrics"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
         self.server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
