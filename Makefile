@@ -82,7 +82,8 @@ templates:
 .PHONY: generate
 generate: ## write anew what is made from template.yaml (make check holds it against the template)
 	scripts/python_tools.sh $(TOOLS)/venv scripts/requirements-lint.txt
-	$(TOOLS)/venv/bin/python scripts/role.py
+	PYTHONDONTWRITEBYTECODE=1 $(TOOLS)/venv/bin/python scripts/role.py
+	PYTHONDONTWRITEBYTECODE=1 $(TOOLS)/venv/bin/python scripts/terraform.py
 
 .PHONY: dependencies
 dependencies: $(TOOLS)/cargo/bin/cargo-deny ## licences, sources and bans of everything that is linked (builds cargo-deny once)

@@ -243,6 +243,18 @@ def ready(left):
         expect(function["Environment"]["Variables"]["ARTIFACTORY_URL"] == URL, "and the address that was given")
 
 
+def terraform(left):
+    """The Terraform module, evaluated by Terraform and held against the stack."""
+    if shutil.which("terraform") is None:
+        left.append("terraform/main.tf.json: there is no terraform here to evaluate it")
+        return
+    # No configuration of a person's own, and no question of what the newest version is.
+    environment = os.environ | {"TF_CLI_CONFIG_FILE": os.devnull, "CHECKPOINT_DISABLE": "1"}
+    told = run(sys.executable, "scripts/terraform.py", "--evaluate", environment=environment)
+    expect("evaluates to the stack" in told, "with one variable and with all it evaluates to the template's stack")
+    left.append("terraform/main.tf.json: names and types of the provider's arguments, for want of the provider")
+
+
 def move(left):
     """A pipeline of the old worker moves: docs/moving.md, over a local CodePipeline and Secrets Manager."""
     password = "correct horse battery staple"
@@ -300,7 +312,7 @@ def job(left):
     expect(True, "what sam built publishes a package, which npm installs")
 
 
-STEPS = {"lint": lint, "without-zig": without_zig, "arm": arm, "build": build, "job": job, "deploy": deploy, "ready": ready, "move": move}
+STEPS = {"lint": lint, "without-zig": without_zig, "arm": arm, "build": build, "job": job, "deploy": deploy, "ready": ready, "terraform": terraform, "move": move}
 
 
 def main():

@@ -23,5 +23,6 @@ echo 'cfn-lint: clean'
 PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" scripts/check_templates.py
 PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" scripts/check_stack.py
 PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" scripts/role.py --check
+PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" scripts/terraform.py --check
 # The checks themselves: each must fail when what it guards is broken.
 PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" -m unittest discover --quiet --start-directory scripts
