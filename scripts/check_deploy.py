@@ -1,5 +1,5 @@
-"""Installs the publisher as the README says, on this machine: builds it with sam, deploys, updates and deletes its stack
-in a local AWS, reads back what is there, and lets what was built do a job.
+"""Installs the publisher as the README says, on this machine: builds it with sam, deploys, updates and deletes its
+stack in a local AWS, reads back what is there, and lets what was built do a job.
 
     make check-deploy
 
@@ -142,14 +142,25 @@ def deploy(left):
         expect(function["MemorySize"] == 1024, "an update changes the function")
         rule = aws.client("events").describe_rule(Name=of(aws, "PublisherSweep"))
         expect(rule["ScheduleExpression"] == "rate(5 minutes)", "an update changes the schedule")
-        run(BIN / "sam", "delete", "--stack-name", NAME, "--no-prompts", "--region", "eu-west-1", environment=environment)
+        run(
+            BIN / "sam",
+            "delete",
+            "--stack-name",
+            NAME,
+            "--no-prompts",
+            "--region",
+            "eu-west-1",
+            environment=environment,
+        )
         gone(aws)
 
 
 def of(aws, logical):
     """The name that a resource of the stack has."""
     pages = aws.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=NAME)
-    made = {it["LogicalResourceId"]: it["PhysicalResourceId"] for page in pages for it in page["StackResourceSummaries"]}
+    made = {
+        it["LogicalResourceId"]: it["PhysicalResourceId"] for page in pages for it in page["StackResourceSummaries"]
+    }
     if logical not in made:
         raise Broken(f"the stack has no {logical}, but {sorted(made)}")
     return made[logical]
@@ -178,7 +189,10 @@ def facts(aws, wanted, left):
     algorithm = encryption["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"]
     expect(algorithm == "AES256", "journal: encrypted")
     expect("Status" not in s3.get_bucket_versioning(Bucket=bucket), "journal: without versions")
-    for call, what in (("get_public_access_block", "closed to the public"), ("get_bucket_lifecycle_configuration", "a lifecycle")):
+    for call, what in (
+        ("get_public_access_block", "closed to the public"),
+        ("get_bucket_lifecycle_configuration", "a lifecycle"),
+    ):
         try:
             getattr(s3, call)(Bucket=bucket)
             expect(True, f"journal: {what}")
@@ -201,11 +215,17 @@ def facts(aws, wanted, left):
     # moto keeps what CloudFormation gave it as Python writes it, and None for what a condition leaves out.
     document = ast.literal_eval(document) if isinstance(document, str) else document
     sids = [it["Sid"] for it in document["Statement"] if it]
-    mine = [it["Sid"] for it in wanted.resources["PublisherRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]]
+    mine = [
+        it["Sid"]
+        for it in wanted.resources["PublisherRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
+    ]
     expect(sids == mine, f"role: {', '.join(sids)}")
     log = aws.client("logs").describe_log_groups(logGroupNamePrefix=f"/{NAME}/")["logGroups"]
     expect([it.get("retentionInDays") for it in log] == [30], "log: kept for 30 days")
-    outputs = {it["OutputKey"]: it["OutputValue"] for it in aws.client("cloudformation").describe_stacks(StackName=NAME)["Stacks"][0]["Outputs"]}
+    outputs = {
+        it["OutputKey"]: it["OutputValue"]
+        for it in aws.client("cloudformation").describe_stacks(StackName=NAME)["Stacks"][0]["Outputs"]
+    }
     expect(set(wanted.outputs) - set(outputs) <= {"DefaultSecretId"}, f"outputs: {', '.join(sorted(outputs))}")
 
 
@@ -215,7 +235,10 @@ def gone(aws):
     expect(not aws.client("iam").list_roles()["Roles"], "after sam delete: no role")
     expect(not aws.client("sqs").list_queues().get("QueueUrls"), "after sam delete: no queue")
     buckets = [it["Name"] for it in aws.client("s3").list_buckets()["Buckets"]]
-    expect(all(name.startswith("aws-sam-cli-managed") for name in buckets), f"after sam delete: no bucket but sam's own: {buckets}")
+    expect(
+        all(name.startswith("aws-sam-cli-managed") for name in buckets),
+        f"after sam delete: no bucket but sam's own: {buckets}",
+    )
 
 
 def ready(left):
@@ -285,7 +308,9 @@ def move(left):
         expect(password not in told, "the password is not printed")
         secret = secrets.get_secret_value(SecretId="codepipeline-artifactory/publish")
         held = json.loads(secret["SecretString"])
-        expect(held == {"username": "ci", "password": password, "url": URL}, "the secret holds user, password and address")
+        expect(
+            held == {"username": "ci", "password": password, "url": URL}, "the secret holds user, password and address"
+        )
         tags = secrets.describe_secret(SecretId=secret["ARN"])["Tags"]
         expect([it["Key"] for it in tags] == [NAME], "it carries the tag by which the function may read it")
         there = pipelines.get_pipeline(name=name)["pipeline"]
@@ -312,7 +337,17 @@ def job(left):
     expect(True, "what sam built publishes a package, which npm installs")
 
 
-STEPS = {"lint": lint, "without-zig": without_zig, "arm": arm, "build": build, "job": job, "deploy": deploy, "ready": ready, "terraform": terraform, "move": move}
+STEPS = {
+    "lint": lint,
+    "without-zig": without_zig,
+    "arm": arm,
+    "build": build,
+    "job": job,
+    "deploy": deploy,
+    "ready": ready,
+    "terraform": terraform,
+    "move": move,
+}
 
 
 def main():
@@ -330,7 +365,11 @@ def main():
         say(f"  - {line}")
     for line in failed:
         say(f"FAILED {line}")
-    say(f"\ncheck_deploy: {len(failed)} step(s) failed" if failed else "\ncheck_deploy: all that can be checked here holds")
+    say(
+        f"\ncheck_deploy: {len(failed)} step(s) failed"
+        if failed
+        else "\ncheck_deploy: all that can be checked here holds"
+    )
     return 1 if failed else 0
 
 

@@ -163,7 +163,7 @@ def check_agreement(report, template, action):
 
 
 def check_nested(report, template, nested, manifest):
-    """What the application repository is told, and that the example that nests the stack gives and takes what it has."""
+    """What the application repository is told, and that the stack which nests ours gives and takes what it has."""
     told = template["Metadata"]["AWS::ServerlessRepo::Application"]
     version = re.search(r'^version = "([^"]+)"$', manifest, re.MULTILINE)[1]
     report.equal("the application's version", told["SemanticVersion"], version)

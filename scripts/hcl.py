@@ -42,7 +42,7 @@ def quoted(text):
 
 
 class Writer:
-    """CloudFormation's values as Terraform's expressions. In a rehearsal nothing is of AWS: names stand for themselves."""
+    """CloudFormation's values as Terraform's expressions. In a rehearsal names stand for themselves."""
 
     def __init__(self, template, rehearsal=False):
         self.template, self.rehearsal = template, rehearsal

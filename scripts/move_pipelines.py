@@ -2,10 +2,10 @@
 into Secrets Manager, the action's configuration is rewritten. Says what it would do; does it with --apply.
 
     python scripts/move_pipelines.py PIPELINE... [--secret-id NAME] [--password-file FILE] [--apply]
-    python scripts/move_pipelines.py --file pipeline.json [...]      a pipeline's JSON on disk; rewritten with --apply
+    python scripts/move_pipelines.py --file pipeline.json [...]     a pipeline's JSON on disk; rewritten with --apply
 
-Needs boto3 and credentials that may codepipeline:GetPipeline, UpdatePipeline (with iam:PassRole for the pipeline's role),
-secretsmanager:CreateSecret, GetSecretValue, PutSecretValue, DescribeSecret and TagResource. The order is chosen so that nothing breaks
+Needs boto3 and credentials that may codepipeline:GetPipeline, UpdatePipeline (with iam:PassRole for the pipeline's
+role), secretsmanager:CreateSecret, GetSecretValue, PutSecretValue, DescribeSecret and TagResource. The order is chosen so that nothing breaks
 on the way: first the secret, then the pipeline. A password is never printed.
 
 CodePipeline shows a secret property as asterisks, even to its owner. So a pipeline's own JSON gives the password only
@@ -82,7 +82,9 @@ def credential(actions, given):
     def one(name):
         values = {it["configuration"].get(name, "") for it in actions}
         if len(values) != 1:
-            raise CannotMove(f"the actions have different values of {name}: move them one by one, to secrets of their own")
+            raise CannotMove(
+                f"the actions have different values of {name}: move them one by one, to secrets of their own"
+            )
         return values.pop()
 
     found = {it["configuration"]["Password"] for it in actions if not MASKED.match(it["configuration"]["Password"])}
@@ -118,10 +120,13 @@ def keep(secrets, secret_id, value, apply):
     if value is None:
         if there is None:
             raise CannotMove(
-                f"there is no secret {secret_id}, and CodePipeline does not show the password: give --password-file, or - to type it"
+                f"there is no secret {secret_id}, and CodePipeline does not show the password: give --password-file "
+                "(- to type it)"
             )
         if TAG["Key"] not in {tag["Key"] for tag in there.get("Tags", [])}:
-            raise CannotMove(f"the secret {secret_id} lacks the tag {TAG['Key']}, without which the publisher cannot read it")
+            raise CannotMove(
+                f"the secret {secret_id} lacks the tag {TAG['Key']}, without which the publisher cannot read it"
+            )
         return f"the secret {secret_id} is there, with its tag, and stays as it is"
     text = json.dumps(value)
     if there is None:

@@ -43,7 +43,7 @@ def pack(content, target):
     """One zip with one executable file."""
     entry = zipfile.ZipInfo("bootstrap", date())
     entry.create_system = 3
-    entry.external_attr = (0o100755 << 16)
+    entry.external_attr = 0o100755 << 16
     entry.compress_type = zipfile.ZIP_DEFLATED
     with zipfile.ZipFile(target, "w") as archive:
         archive.writestr(entry, content, compresslevel=9)

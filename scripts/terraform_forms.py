@@ -1,5 +1,5 @@
-"""The forms that resources of CloudFormation have in Terraform: a function for each type, which says what it makes. What a
-function does not know is an error or is carried over by name; nothing is left out silently.
+"""The forms that resources of CloudFormation have in Terraform: a function for each type, which says what it makes. What
+a function does not know is an error or is carried over by name; nothing is left out silently.
 """
 
 from hcl import snake
@@ -25,7 +25,9 @@ def function(writer, name, given):
         "description": given["Description"],
         "filename": "${var.code_zip}",
         "source_code_hash": "${filebase64sha256(var.code_zip)}",
-        "environment": {"variables": f"${{{{for name, value in {variables} : name => tostring(value) if value != null}}}}"},
+        "environment": {
+            "variables": f"${{{{for name, value in {variables} : name => tostring(value) if value != null}}}}"
+        },
         "ephemeral_storage": {"size": writer.value(given["EphemeralStorage"]["Size"])},
         "logging_config": {
             "log_format": given["LoggingConfig"]["LogFormat"],
@@ -36,7 +38,7 @@ def function(writer, name, given):
         form[snake(plain)] = writer.value(given[plain])
     # Terraform's word for "not reserved" is -1.
     reserved = writer.of(given["ReservedConcurrentExecutions"])
-    form["reserved_concurrent_executions"] = f"${{tonumber(coalesce({reserved}, \"-1\"))}}"
+    form["reserved_concurrent_executions"] = f'${{tonumber(coalesce({reserved}, "-1"))}}'
     condition, network, _ = given["VpcConfig"]["Fn::If"]
     form["dynamic"] = {
         "vpc_config": {
@@ -49,7 +51,16 @@ def function(writer, name, given):
     }
     if "TracingConfig" in given:
         form["tracing_config"] = {"mode": writer.value(given["TracingConfig"]["Mode"])}
-    known = {"Environment", "EphemeralStorage", "LoggingConfig", "VpcConfig", "Code", "Description", "Tags", "TracingConfig"}
+    known = {
+        "Environment",
+        "EphemeralStorage",
+        "LoggingConfig",
+        "VpcConfig",
+        "Code",
+        "Description",
+        "Tags",
+        "TracingConfig",
+    }
     known |= {"Handler", "Runtime", "Role", "MemorySize", "Timeout", "Architectures", "ReservedConcurrentExecutions"}
     if set(given) - known:
         raise ValueError(f"{name} has {sorted(set(given) - known)}, which has no form here")
@@ -146,7 +157,9 @@ def bucket(writer, name, given):
     return {
         "aws_s3_bucket": {short: {"bucket_prefix": f"${{lower(var.name)}}-{short}-"}},
         "aws_s3_bucket_server_side_encryption_configuration": {short: {"bucket": of, "rule": apply}},
-        "aws_s3_bucket_ownership_controls": {short: {"bucket": of, "rule": {"object_ownership": owner["ObjectOwnership"]}}},
+        "aws_s3_bucket_ownership_controls": {
+            short: {"bucket": of, "rule": {"object_ownership": owner["ObjectOwnership"]}}
+        },
         "aws_s3_bucket_public_access_block": {short: {"bucket": of} | blocked},
         "aws_s3_bucket_lifecycle_configuration": {short: {"bucket": of, "rule": rules}},
     }

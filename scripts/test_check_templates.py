@@ -72,7 +72,12 @@ BREAKS = {
         "Publisher.Outputs.TypeId",
         "which the stack does not give",
     ),
-    "the README asks for more": ("README.md", "| `SecretId` | no |", "| `SecretId` | yes |", "README.md: the properties"),
+    "the README asks for more": (
+        "README.md",
+        "| `SecretId` | no |",
+        "| `SecretId` | yes |",
+        "README.md: the properties",
+    ),
     "the command line's type gains a member": (ACTION, '"version": "1",', '"version": "1", "tags": [],', "its members"),
     "the role may do more": (
         TEMPLATE,

@@ -1,4 +1,4 @@
-"""move_pipelines.py, over stand-ins of the two clients that it uses; over moto's services it runs in check_deploy.py."""
+"""move_pipelines.py, over stand-ins of the two clients that it uses; check_deploy.py runs it over moto's services."""
 
 import contextlib
 import copy
@@ -42,7 +42,10 @@ MOVED = {
 
 def pipeline(*actions):
     stages = [{"name": "Source", "actions": [SOURCE]}, {"name": "Publish", "actions": list(actions)}]
-    return {"pipeline": {"name": "web", "roleArn": "arn:aws:iam::1:role/p", "version": 3, "stages": stages}, "metadata": {}}
+    return {
+        "pipeline": {"name": "web", "roleArn": "arn:aws:iam::1:role/p", "version": 3, "stages": stages},
+        "metadata": {},
+    }
 
 
 class NotFound(Exception):
@@ -141,7 +144,9 @@ class Moves(unittest.TestCase):
             file = Path(folder) / "password"
             file.write_text(PASSWORD + "\n")
             self.assertEqual(self.run_it(pipeline(self.masked()), "--apply", "--password-file", str(file)), 0)
-        self.assertEqual(json.loads(self.secrets.there["codepipeline-artifactory/publish"]["SecretString"])["password"], PASSWORD)
+        self.assertEqual(
+            json.loads(self.secrets.there["codepipeline-artifactory/publish"]["SecretString"])["password"], PASSWORD
+        )
         there = self.secrets
         self.assertEqual(self.run_it(pipeline(self.masked()), "--apply", secrets=there), 0)
         self.assertEqual(len(self.pipelines.updated), 1)
@@ -156,7 +161,11 @@ class Moves(unittest.TestCase):
         odd["configuration"]["Unknown"] = "x"
         plain = copy.deepcopy(OLD)
         plain["configuration"]["ArtifactoryHost"] = "http://artifactory.internal:8081"
-        for actions, said in (([OLD, other], "different values of UserName"), ([odd], "Unknown"), ([plain], "use https://")):
+        for actions, said in (
+            ([OLD, other], "different values of UserName"),
+            ([odd], "Unknown"),
+            ([plain], "use https://"),
+        ):
             with self.subTest(said):
                 self.assertEqual(self.run_it(pipeline(*actions), "--apply"), 1)
                 self.assertEqual((self.secrets.there, self.pipelines.updated), ({}, []))
@@ -186,7 +195,9 @@ class Moves(unittest.TestCase):
             file = Path(folder) / "pipeline.json"
             file.write_text(json.dumps(pipeline(OLD)))
             secrets = Secrets()
-            self.assertEqual(main(["--file", str(file), "--apply"], {"secretsmanager": secrets}.__getitem__, lambda _: None), 0)
+            self.assertEqual(
+                main(["--file", str(file), "--apply"], {"secretsmanager": secrets}.__getitem__, lambda _: None), 0
+            )
             self.assertNotIn(PASSWORD, file.read_text())
             self.assertIn("codepipeline-artifactory/publish", secrets.there)
 

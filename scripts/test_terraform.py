@@ -23,7 +23,9 @@ class Module(unittest.TestCase):
         made = module(self.template)
         names = {name for resources in made["resource"].values() for name in resources}
         self.assertEqual({snake(name) for name in self.template["Resources"]} - names, set())
-        self.assertEqual({snake(name) for name in self.template["Parameters"]} | {"name", "code_zip"}, set(made["variable"]))
+        self.assertEqual(
+            {snake(name) for name in self.template["Parameters"]} | {"name", "code_zip"}, set(made["variable"])
+        )
         self.assertEqual({snake(name) for name in self.template["Outputs"]}, set(made["output"]))
         self.assertEqual({snake(name) for name in self.template["Conditions"]}, set(made["locals"]))
 
@@ -41,10 +43,13 @@ class Module(unittest.TestCase):
     def test_expressions(self):
         writer = Writer(self.template)
         for value, expression in (
-            ("a ${b} \"c\"", '"a $${b} \\"c\\""'),
+            ('a ${b} "c"', '"a $${b} \\"c\\""'),
             ({"Ref": "MemorySize"}, "var.memory_size"),
             ({"Fn::GetAtt": ["PublisherLogs", "Arn"]}, '"${aws_cloudwatch_log_group.publisher_logs.arn}:*"'),
-            ({"Fn::Sub": "x/${AWS::Region}/${Journal.Arn}"}, '"x/${data.aws_region.current.name}/${aws_s3_bucket.journal.arn}"'),
+            (
+                {"Fn::Sub": "x/${AWS::Region}/${Journal.Arn}"},
+                '"x/${data.aws_region.current.name}/${aws_s3_bucket.journal.arn}"',
+            ),
             ({"Ref": "Credential"}, "aws_secretsmanager_secret.credential[0].arn"),
             ([1, {"Fn::If": ["InVpc", 2, {"Ref": "AWS::NoValue"}]}], "concat([1], local.in_vpc ? [2] : [])"),
             ({"Fn::If": ["InVpc", 2, {"Ref": "AWS::NoValue"}]}, "(local.in_vpc ? 2 : null)"),
