@@ -1,6 +1,6 @@
 """Writes down what the function's role may do and what its environment holds, as the local stack reads it: statements
-and variables of template.yaml with its parameters and conditions, unresolved, in JSON. The emulators hold every call of the
-function against them.
+and variables of template.yaml with its parameters and conditions, unresolved, in JSON. The emulators hold every call of
+the function against them.
 
     python scripts/role.py            writes tests/stack/role/template.json
     python scripts/role.py --check    says whether it is current (make check)

@@ -1,5 +1,5 @@
-"""The forms that resources of CloudFormation have in Terraform: a function for each type, which says what it makes. What
-a function does not know is an error or is carried over by name; nothing is left out silently.
+"""The forms that resources of CloudFormation have in Terraform: a function for each type, which says what it makes.
+What a function does not know is an error or is carried over by name; nothing is left out silently.
 """
 
 from hcl import snake
