@@ -5,8 +5,10 @@ nothing. Here templates are transformed as CloudFormation would, by the sam comm
 cannot make is asked for by name.
 """
 
+import functools
 import logging
 import os
+import urllib.request
 
 import boto3
 import moto.cloudformation.models as models
@@ -27,8 +29,9 @@ def expanded(template):
     return transform(template, {}, NoPolicies()) if template.get("Transform") == SERVERLESS else template
 
 
+@functools.cache
 def teach_transform():
-    """Makes moto's CloudFormation transform what it reads."""
+    """Makes moto's CloudFormation transform what it reads; once in a process."""
     parse = models.Stack.parse_template
     of_change_set = models.ChangeSet._parse_template
     models.Stack.parse_template = staticmethod(lambda template: expanded(parse(template)))
@@ -63,6 +66,9 @@ class LocalAws:
         self.server.start()
         # By this name: of any other host moto takes the first label for a bucket.
         self.url = f"http://localhost:{self.server.get_host_and_port()[1]}"
+        # What an earlier one has left in this process goes.
+        with urllib.request.urlopen(urllib.request.Request(f"{self.url}/moto-api/reset", method="POST")) as answer:
+            answer.read()
         return self
 
     def __exit__(self, *_):

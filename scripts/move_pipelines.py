@@ -5,8 +5,8 @@ into Secrets Manager, the action's configuration is rewritten. Says what it woul
     python scripts/move_pipelines.py --file pipeline.json [...]     a pipeline's JSON on disk; rewritten with --apply
 
 Needs boto3 and credentials that may codepipeline:GetPipeline, UpdatePipeline (with iam:PassRole for the pipeline's
-role), secretsmanager:CreateSecret, GetSecretValue, PutSecretValue, DescribeSecret and TagResource. The secret comes first,
-then the pipeline, so that nothing breaks on the way. A password is never printed.
+role), secretsmanager:CreateSecret, GetSecretValue, PutSecretValue, DescribeSecret and TagResource. The secret comes
+first, then the pipeline, so that nothing breaks on the way. A password is never printed.
 
 CodePipeline shows a secret property as asterisks, even to its owner. So a pipeline's own JSON gives the password only
 where it lies on disk in clear; else --password-file says where it is (- asks for it), or the secret must exist already.
