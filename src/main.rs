@@ -36,7 +36,7 @@ async fn worker(settings: Settings) -> Result<Worker, Error> {
     let aws = aws::configuration(trust.clone()).await;
     let secrets = Secrets::new(&aws);
     let trust = match secrets.certificates(settings.ca_certificates.as_ref()).await? {
-        Some(pem) => Trust::with_added(pem.as_bytes())?,
+        Some(pem) => Trust::with_added(pem.expose())?,
         None => trust,
     };
     // Beside the first request for work, which does not wait for it: reading them takes longer than all the rest.
