@@ -6,6 +6,7 @@ pub mod answer;
 pub mod apart;
 pub mod archive;
 pub mod aws;
+pub mod bundle;
 pub mod check;
 pub mod client;
 pub mod credential;

@@ -47,7 +47,7 @@ async fn added(settings: &Settings) -> Result<(SdkConfig, Trust), Error> {
     let trust = Trust::system();
     let aws = aws::configuration(trust.clone()).await;
     let trust = match Secrets::new(&aws).certificates(settings.ca_certificates.as_ref()).await? {
-        Some(pem) => Trust::with_added(pem.as_bytes())?,
+        Some(pem) => Trust::with_added(pem.expose())?,
         None => trust,
     };
     Ok((aws, trust))

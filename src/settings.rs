@@ -19,6 +19,9 @@ pub struct ActionType {
 /// The categories of action types (API model).
 const CATEGORIES: [&str; 7] = ["Source", "Build", "Deploy", "Test", "Invoke", "Approval", "Compute"];
 
+/// The variables of proxies; who connects reads them itself.
+const PROXIES: [&str; 6] = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
+
 /// Where additional root certificates come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CaCertificates {
@@ -85,6 +88,14 @@ impl Settings {
                     invalid("JOBS_IN_FLIGHT", format!("is {text:?}; it must be a number from 1 to 100"))
                 })?,
             };
+        for variable in PROXIES {
+            // Whoever connects would pass over one that it does not understand, and the value may hold a password.
+            if get(variable).is_some_and(|text| !is_proxy(&text)) {
+                let problem = "is no proxy's address such as http://proxy.example.com:3128 (user and password \
+                               percent-encoded)";
+                return Err(invalid(variable, problem.to_owned()));
+            }
+        }
         let log_level = match get("AWS_LAMBDA_LOG_LEVEL") {
             None => crate::log::DEFAULT,
             Some(text) if text.eq_ignore_ascii_case("fatal") => LevelFilter::ERROR,
@@ -140,10 +151,24 @@ fn action_types(get: &impl Fn(&str) -> Option<String>) -> Result<Vec<ActionType>
     Ok(types)
 }
 
+/// Whether that is a proxy that speaks HTTP. A scheme may be left out.
+fn is_proxy(text: &str) -> bool {
+    let Ok(uri) = text.parse::<http::Uri>() else { return false };
+    let place = uri.authority().map(|authority| authority.as_str().rsplit('@').next().unwrap_or_default());
+    matches!(uri.scheme_str(), None | Some("http" | "https"))
+        && matches!(uri.path(), "" | "/")
+        // Which would end the address in the middle of a password.
+        && !text.contains(['#', '?'])
+        && place.is_some_and(|place| Base::parse(&format!("http://{place}"), true).is_ok())
+}
+
 fn ca_certificates(text: String) -> Result<CaCertificates, SettingsError> {
+    if text.contains("PRIVATE KEY") {
+        let problem = "holds a private key, which many may read here: put it into a secret and name its ARN";
+        return Err(invalid("CA_CERTIFICATES", problem.to_owned()));
+    }
     if text.contains("-----BEGIN CERTIFICATE-----") {
-        // Consoles and shells like to turn line ends into the two characters `\n`.
-        return Ok(CaCertificates::Pem(text.replace("\\n", "\n")));
+        return Ok(CaCertificates::Pem(text));
     }
     if text.starts_with("arn:") {
         return Ok(CaCertificates::Secret(text));
@@ -174,6 +199,15 @@ mod tests {
     }
 
     #[test]
+    fn a_proxy_that_is_refused_is_not_quoted() {
+        let error = read(&[("JOURNAL_BUCKET", "b"), ("HTTPS_PROXY", "http://build:pass#word@proxy:3128")]).unwrap_err();
+        assert!(!error.to_string().contains("word@"), "{error}");
+        for good in ["http://proxy:3128", "proxy.example.com:3128", "https://build:p%40ss@10.0.0.1:3128/"] {
+            assert!(read(&[("JOURNAL_BUCKET", "b"), ("HTTPS_PROXY", good)]).is_ok(), "{good}");
+        }
+    }
+
+    #[test]
     fn several_versions_are_polled_once_each() {
         let settings = read(&[("JOURNAL_BUCKET", "b"), ("ACTION_VERSION", "1, 2,1")]).unwrap();
         assert_eq!(settings.action_types.iter().map(|t| &*t.version).collect::<Vec<_>>(), ["1", "2"]);
@@ -192,7 +226,12 @@ mod tests {
             ("ACTION_VERSION", "1,,2"),
             ("ACTION_CATEGORY", "deploy"),
             ("ACTION_PROVIDER", "Arti factory"),
+            ("HTTPS_PROXY", "http://build:pass word@proxy:3128"),
+            ("HTTPS_PROXY", "http://build:pass/word@proxy:3128"),
+            ("HTTP_PROXY", "/proxy"),
+            ("ALL_PROXY", "socks5://proxy:1080"),
             ("CA_CERTIFICATES", "/etc/ssl/cert.pem"),
+            ("CA_CERTIFICATES", "-----BEGIN CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----"),
         ] {
             let error = read(&[("JOURNAL_BUCKET", "b"), (name, value)]).unwrap_err();
             assert!(error.to_string().contains(name), "{name}={value}: {error}");

@@ -3,15 +3,17 @@
 //! and only who meets a server's certificate before that waits for it.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, OnceLock};
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{ResolvesClientCert, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, ServerName, TrustAnchor, UnixTime};
+use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
-use thiserror::Error;
+
+use crate::bundle::{Bundle, BundleError, Identity};
 
 /// The system's root certificates (`SSL_CERT_FILE` and `SSL_CERT_DIR` name others), as far as they can be read. Those
 /// of them that no library understands are left out, as every client does.
@@ -21,27 +23,28 @@ static SYSTEM: LazyLock<Vec<TrustAnchor<'static>>> = LazyLock::new(|| {
     store.roots
 });
 
-/// Certificates that were added and cannot be used.
-#[derive(Debug, Error)]
-#[error("CA_CERTIFICATES holds no certificate in PEM form that can be read")]
-pub enum TrustError {
-    /// There is none.
-    Empty,
-    /// That is no PEM.
-    Pem(#[source] pem::Error),
-    /// That is no certificate.
-    Certificate(#[source] rustls::Error),
-}
-
 /// The root certificates of a process. Cloning shares them.
 #[derive(Clone)]
 pub struct Trust(Arc<Roots>);
 
 struct Roots {
     added: Vec<TrustAnchor<'static>>,
+    /// Whom servers that ask for it are told that we are.
+    identity: Option<Identity>,
+    /// Whether any server has asked.
+    asked: AtomicBool,
     provider: Arc<CryptoProvider>,
     /// `None` where there is no root certificate at all.
     verifier: OnceLock<Option<Arc<WebPkiServerVerifier>>>,
+}
+
+/// What a server that asked for a certificate was shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// The one that we have.
+    Ours,
+    /// None, since we have none.
+    Nothing,
 }
 
 /// The versions of HTTP that a client speaks.
@@ -56,24 +59,25 @@ pub enum Http {
 impl Trust {
     /// The system's root certificates.
     pub fn system() -> Self {
-        Self::of(Vec::new())
+        Self::of(Vec::new(), None, provider())
     }
 
-    /// The system's root certificates, and those in `pem`, one or more.
-    pub fn with_added(pem: &[u8]) -> Result<Self, TrustError> {
-        let mut store = RootCertStore::empty();
-        for certificate in CertificateDer::pem_slice_iter(pem) {
-            store.add(certificate.map_err(TrustError::Pem)?).map_err(TrustError::Certificate)?;
-        }
-        if store.is_empty() {
-            return Err(TrustError::Empty);
-        }
-        Ok(Self::of(store.roots))
+    /// The system's root certificates, and what is in this PEM text.
+    pub fn with_added(pem: &str) -> Result<Self, BundleError> {
+        let provider = provider();
+        let Bundle { roots, identity } = Bundle::parse(pem, &provider)?;
+        Ok(Self::of(roots, identity, provider))
     }
 
-    fn of(added: Vec<TrustAnchor<'static>>) -> Self {
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        Self(Arc::new(Roots { added, provider, verifier: OnceLock::new() }))
+    /// What servers that asked for a certificate were shown; `None` where none has asked so far.
+    pub fn shown(&self) -> Option<Shown> {
+        let shown = if self.0.identity.is_some() { Shown::Ours } else { Shown::Nothing };
+        self.0.asked.load(Ordering::Relaxed).then_some(shown)
+    }
+
+    fn of(added: Vec<TrustAnchor<'static>>, identity: Option<Identity>, provider: Arc<CryptoProvider>) -> Self {
+        let (asked, verifier) = (AtomicBool::new(false), OnceLock::new());
+        Self(Arc::new(Roots { added, identity, asked, provider, verifier }))
     }
 
     /// Reads the certificates now, which takes some milliseconds; whoever needs them meanwhile waits for it.
@@ -81,20 +85,25 @@ impl Trust {
         let _ = self.0.verifier();
     }
 
-    /// What a client's TLS connections go by: TLS 1.2 or 1.3, no certificate of the client's own.
+    /// What a client's TLS connections go by: TLS 1.2 or 1.3, and a certificate of our own where one was added.
     pub fn client(&self, http: Http) -> Result<ClientConfig, rustls::Error> {
         let verifier = Arc::clone(&self.0);
+        let identity = Arc::<Roots>::clone(&self.0);
         let mut config = ClientConfig::builder_with_provider(Arc::clone(&self.0.provider))
             .with_safe_default_protocol_versions()?
             .dangerous()
             .with_custom_certificate_verifier(verifier)
-            .with_no_client_auth();
+            .with_client_cert_resolver(identity);
         config.alpn_protocols = match http {
             Http::One => vec![b"http/1.1".to_vec()],
             Http::OneOrTwo => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
         };
         Ok(config)
     }
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(aws_lc_rs::default_provider())
 }
 
 impl Roots {
@@ -146,9 +155,21 @@ impl ServerCertVerifier for Roots {
     }
 }
 
+/// The one certificate that we have is shown to whoever asks, whatever it asks for: the server says best what is wrong.
+impl ResolvesClientCert for Roots {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        self.asked.store(true, Ordering::Relaxed);
+        self.identity.as_ref().map(|Identity(certified)| Arc::clone(certified))
+    }
+
+    fn has_certs(&self) -> bool {
+        self.identity.is_some()
+    }
+}
+
 impl fmt::Debug for Roots {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the system's root certificates and {} more", self.added.len())
+        write!(f, "the system's root certificates and {} more, identity: {:?}", self.added.len(), self.identity)
     }
 }
 
@@ -161,15 +182,6 @@ impl fmt::Debug for Trust {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn certificates_that_cannot_be_read_are_an_error_and_not_ignored() {
-        assert!(matches!(Trust::with_added(b""), Err(TrustError::Empty)));
-        assert!(matches!(Trust::with_added(b"not PEM"), Err(TrustError::Empty)));
-        let pem = |inside: &str| format!("-----BEGIN CERTIFICATE-----\n{inside}\n-----END CERTIFICATE-----\n");
-        assert!(matches!(Trust::with_added(pem("!!").as_bytes()), Err(TrustError::Pem(_))));
-        assert!(matches!(Trust::with_added(pem("AAAA").as_bytes()), Err(TrustError::Certificate(_))));
-    }
 
     #[test]
     fn nothing_is_read_before_a_certificate_is_met() {

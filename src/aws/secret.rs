@@ -7,6 +7,7 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::config::Builder;
+use thiserror::Error;
 
 use super::{AwsError, Patience};
 use crate::credential::SecretText;
@@ -28,6 +29,14 @@ const CERTIFICATES: Duration = Duration::from_secs(8);
 pub struct Secrets {
     client: Client,
     cache: Mutex<HashMap<String, (u64, SecretText)>>,
+}
+
+/// The secret of the additional certificates was not given to us, so the function cannot start.
+#[derive(Debug, Error)]
+#[error("the secret that CA_CERTIFICATES names, {arn}, could not be read")]
+pub struct CertificatesError {
+    arn: String,
+    source: AwsError,
 }
 
 /// Whether a value that was read a moment ago will do.
@@ -73,14 +82,14 @@ impl Secrets {
         Ok(value)
     }
 
-    /// The additional root certificates, wherever they are kept, as PEM.
-    pub async fn certificates(&self, from: Option<&CaCertificates>) -> Result<Option<String>, AwsError> {
+    /// The additional certificates, wherever they are kept, as PEM. A private key may be among them.
+    pub async fn certificates(&self, from: Option<&CaCertificates>) -> Result<Option<SecretText>, CertificatesError> {
         match from {
             None => Ok(None),
-            Some(CaCertificates::Pem(pem)) => Ok(Some(pem.clone())),
+            Some(CaCertificates::Pem(pem)) => Ok(Some(SecretText::new(pem))),
             Some(CaCertificates::Secret(arn)) => {
-                let pem = self.value(arn, Freshness::Cached, Deadline::after(CERTIFICATES)).await?;
-                Ok(Some(pem.expose().to_owned()))
+                let value = self.value(arn, Freshness::Cached, Deadline::after(CERTIFICATES)).await;
+                value.map(Some).map_err(|source| CertificatesError { arn: arn.clone(), source })
             }
         }
     }

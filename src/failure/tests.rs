@@ -193,7 +193,7 @@ fn what_artifactory_says_decides_the_type() {
         RegistryError::Unavailable {
             at: At { status: None, said: String::new(), ..at(0) },
             attempts: 2,
-            cause: Some(NetworkError::Silent(std::time::Duration::from_secs(30))),
+            cause: Some(Box::new(NetworkError::Silent(std::time::Duration::from_secs(30)))),
         },
         RegistryError::Conflict {
             path: path(),

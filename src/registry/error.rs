@@ -2,10 +2,10 @@
 //! said, and its [`Class`], by which the failure that a person sees is chosen.
 
 use std::fmt;
-use std::time::Duration;
 
 use thiserror::Error;
 
+pub use super::network::NetworkError;
 pub use super::purpose::Purpose;
 use crate::archive::ArchiveError;
 use crate::client::ClientError;
@@ -35,20 +35,6 @@ impl fmt::Display for At {
         }
         if said.is_empty() { Ok(()) } else { write!(f, "; the server said: {said}") }
     }
-}
-
-/// Why no answer came. Addresses are left out of the causes: a redirected one may hold a signature.
-#[derive(Debug, Error)]
-pub enum NetworkError {
-    /// No connection, so nothing was sent.
-    #[error("no connection could be made")]
-    Connect(#[source] reqwest::Error),
-    /// The connection broke, or what came over it was not HTTP.
-    #[error("the connection broke")]
-    Broken(#[source] reqwest::Error),
-    /// Nothing moved in either direction.
-    #[error("nothing was heard for {} s", .0.as_secs_f32())]
-    Silent(Duration),
 }
 
 /// What is seen in the place of a file that was accepted.
@@ -99,7 +85,7 @@ pub enum RegistryError {
         problem: &'static str,
     },
     /// 5xx, 408, 429 or the network, after the budget for retries.
-    #[error("{at} ({attempts} attempts)")]
+    #[error("{at}{}", tried(*.attempts))]
     Unavailable {
         /// The last request.
         at: At,
@@ -107,7 +93,7 @@ pub enum RegistryError {
         attempts: u32,
         /// Why no answer came, where none came.
         #[source]
-        cause: Option<NetworkError>,
+        cause: Option<Box<NetworkError>>,
     },
     /// The time of this invocation ends; the work can go on in the next.
     #[error("{purpose}: no time is left for {method} {path}")]
@@ -172,6 +158,10 @@ pub(crate) fn following(differences: &str) -> String {
     if differences.is_empty() { String::new() } else { format!("; {differences}") }
 }
 
+fn tried(attempts: u32) -> String {
+    if attempts > 1 { format!(" ({attempts} attempts)") } else { String::new() }
+}
+
 fn elsewhere(has: Option<&str>) -> String {
     has.map_or_else(|| "is on no version".to_owned(), |has| format!("is on {has}"))
 }
@@ -210,7 +200,8 @@ impl RegistryError {
                 _ => Class::Package,
             },
             Self::Conflict { .. } | Self::Unsendable { .. } => Class::Package,
-            Self::Unavailable { .. }
+            Self::Unavailable { cause: Some(cause), .. } => cause.class(),
+            Self::Unavailable { cause: None, .. }
             | Self::NotTagged { .. }
             | Self::NotStored { seen: Seen::Other(_) | Seen::Nothing, .. } => Class::Unavailable,
             Self::OutOfTime { .. } => Class::OutOfTime,
@@ -259,10 +250,7 @@ impl RegistryError {
             },
             Self::Redirected(_) => "Put the final address into ArtifactoryHost: no credential follows a redirect.",
             Self::Unintelligible { .. } => "Check ArtifactoryHost: what answers there is not Artifactory.",
-            Self::Unavailable { cause: Some(NetworkError::Connect(_)), .. } => {
-                "Check that ArtifactoryHost is right and that the function can reach it (DNS, network, proxy, \
-                 certificate); if it can, retry the stage later."
-            }
+            Self::Unavailable { cause: Some(cause), .. } if !cause.hint().is_empty() => cause.hint(),
             Self::Unavailable { .. } => {
                 "Retry the stage when Artifactory is healthy again; what is stored already counts as published."
             }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use reqwest::Client;
 
+use super::network::Reach;
 use super::retry::Pacing;
 use crate::client::{ClientError, Clients};
 use crate::trust::{self, Trust};
@@ -15,13 +16,15 @@ const CONNECT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Http {
     clients: Clients,
+    trust: Trust,
     pacing: Pacing,
 }
 
 impl Http {
     /// No connection yet.
     pub fn new(trust: Trust) -> Self {
-        Self { clients: Clients::new(trust, trust::Http::OneOrTwo, CONNECT), pacing: Pacing::default() }
+        let clients = Clients::new(trust.clone(), trust::Http::OneOrTwo, CONNECT);
+        Self { clients, trust, pacing: Pacing::default() }
     }
 
     /// The same with another patience, for tests that must not wait.
@@ -33,6 +36,10 @@ impl Http {
 
     pub(super) fn pacing(&self) -> Pacing {
         self.pacing
+    }
+
+    pub(super) fn reach(&self) -> Reach {
+        Reach::new(self.trust.clone())
     }
 
     pub(super) fn client(&self) -> Result<Client, ClientError> {

@@ -12,6 +12,7 @@ use reqwest::{Client, Method, Response};
 use super::body::{self, Progress};
 use super::budget::Budget;
 use super::error::{At, NetworkError, Purpose, RegistryError};
+use super::network::Reach;
 use super::reply::{self, Refusal, Verdict};
 use super::retry::Pacing;
 use crate::archive::ArchiveError;
@@ -34,6 +35,7 @@ const SLOWEST_DIGEST: u64 = 8 << 20;
 pub(super) struct Wire {
     client: Client,
     pub(super) pacing: Pacing,
+    reach: Reach,
     secrets: RwLock<Vec<SecretText>>,
     sent: AtomicU64,
     retries: AtomicU32,
@@ -63,9 +65,9 @@ pub(super) enum Payload {
 #[derive(Debug)]
 pub(super) enum Lost {
     /// The server cannot have seen it.
-    Unsent(NetworkError),
+    Unsent(Box<NetworkError>),
     /// The server may have seen it, and may have done it.
-    InFlight(NetworkError),
+    InFlight(Box<NetworkError>),
     /// Our own bytes failed.
     Body(ArchiveError),
     /// The invocation ends.
@@ -129,9 +131,9 @@ impl Take for Text {
 }
 
 impl Wire {
-    pub(super) fn new(client: Client, pacing: Pacing) -> Self {
+    pub(super) fn new(client: Client, reach: Reach, pacing: Pacing) -> Self {
         let secrets = RwLock::new(Vec::new());
-        Self { client, pacing, secrets, sent: AtomicU64::new(0), retries: AtomicU32::new(0) }
+        Self { client, pacing, reach, secrets, sent: AtomicU64::new(0), retries: AtomicU32::new(0) }
     }
 
     /// Blanks this text out of everything that is told about answers.
@@ -190,7 +192,8 @@ impl Wire {
                 let mut onward = request.headers.clone();
                 onward.remove(AUTHORIZATION);
                 let asked = self.client.get(target).headers(onward);
-                response = self.within(deadline, self.pacing.idle, asked.send()).await?.map_err(lost)?;
+                response =
+                    self.within(deadline, self.pacing.idle, asked.send()).await?.map_err(|error| self.lost(error))?;
                 redirected = true;
             }
             match self.judge(request, response, redirected, budget).await {
@@ -214,7 +217,7 @@ impl Wire {
             };
             sent = sent.header(CONTENT_TYPE, HeaderValue::from_static(kind)).body(text.clone());
         }
-        self.within(deadline, self.pacing.idle, sent.send()).await?.map_err(lost)
+        self.within(deadline, self.pacing.idle, sent.send()).await?.map_err(|error| self.lost(error))
     }
 
     /// Sends a step's body, once. It is begun for as long as there is any time, however large it is: how fast it will go
@@ -234,8 +237,8 @@ impl Wire {
         let sent =
             self.client.request(request.method.clone(), &request.url).headers(request.headers.clone()).body(stream);
         let outcome = tokio::select! {
-            outcome = sent.send() => outcome.map_err(lost),
-            silent = silence(&progress, body.size(), self.pacing.idle) => Err(Lost::InFlight(silent)),
+            outcome = sent.send() => outcome.map_err(|error| self.lost(error)),
+            silent = silence(&progress, body.size(), self.pacing.idle) => Err(Lost::InFlight(silent.into())),
             () = tokio::time::sleep_until(budget.deadline.work_ends()) => Err(Lost::OutOfTime),
         };
         self.sent.fetch_add(progress.sent(), Ordering::Relaxed);
@@ -256,6 +259,7 @@ impl Wire {
         redirected: bool,
         budget: &Budget,
     ) -> Result<Response, Failed> {
+        self.reach.answered();
         let status = response.status().as_u16();
         let verdict = match reply::judge(status, response.headers(), budget.deadline.now_millis()) {
             Verdict::Done => return Ok(response),
@@ -319,7 +323,12 @@ impl Wire {
 
     /// The next piece of an answer's body; `None` at its end.
     pub(super) async fn next_chunk(&self, response: &mut Response, deadline: Deadline) -> Result<Option<Bytes>, Lost> {
-        self.within(deadline, self.pacing.idle, response.chunk()).await?.map_err(lost)
+        self.within(deadline, self.pacing.idle, response.chunk()).await?.map_err(|error| self.lost(error))
+    }
+
+    fn lost(&self, error: reqwest::Error) -> Lost {
+        let error = Box::new(self.reach.error(error));
+        if error.is_unsent() { Lost::Unsent(error) } else { Lost::InFlight(error) }
     }
 
     /// Waits no longer than `own` and the deadline allow.
@@ -330,7 +339,7 @@ impl Wire {
         }
         tokio::time::timeout(own.min(left), future)
             .await
-            .map_err(|_| if left <= own { Lost::OutOfTime } else { Lost::InFlight(NetworkError::Silent(own)) })
+            .map_err(|_| if left <= own { Lost::OutOfTime } else { Lost::InFlight(NetworkError::Silent(own).into()) })
     }
 }
 
@@ -352,12 +361,6 @@ fn redirect(response: &Response) -> Option<::url::Url> {
     reply::redirect_target(response.url(), response.headers().get(LOCATION)?.to_str().ok()?)
 }
 
-fn lost(error: reqwest::Error) -> Lost {
-    let unsent = error.is_connect() || error.is_builder();
-    let error = error.without_url();
-    if unsent { Lost::Unsent(NetworkError::Connect(error)) } else { Lost::InFlight(NetworkError::Broken(error)) }
-}
-
 /// Where a request goes, before there is an answer.
 pub(super) fn place(request: &Request<'_>) -> At {
     At {
@@ -373,7 +376,10 @@ fn failed(request: &Request<'_>, lost: Lost, budget: &Budget) -> Failed {
     let at = place(request);
     let unavailable = |at, cause| RegistryError::Unavailable { at, attempts: budget.attempts(), cause: Some(cause) };
     let (error, again, in_doubt) = match lost {
-        Lost::Unsent(cause) => (unavailable(at, cause), Again::After(None), false),
+        Lost::Unsent(cause) => {
+            let again = if cause.may_pass() { Again::After(None) } else { Again::Never };
+            (unavailable(at, cause), again, false)
+        }
         Lost::InFlight(cause) => (unavailable(at, cause), Again::After(None), true),
         Lost::Body(error) => (RegistryError::Body(error), Again::Never, false),
         Lost::OutOfTime => {

@@ -27,6 +27,7 @@ mod make;
 mod many;
 mod maven;
 mod metrics;
+mod networks;
 mod npm_cases;
 mod npm_client;
 mod npm_clients;

@@ -159,7 +159,8 @@ impl Drop for Server {
     }
 }
 
-async fn enter(door: Door, request: hyper::Request<Incoming>) -> Result<Reply, BodyError> {
+/// One request that came over a connection.
+pub(super) async fn enter(door: Door, request: hyper::Request<Incoming>) -> Result<Reply, BodyError> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await?.to_bytes();
     let request = Request {

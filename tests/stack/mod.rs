@@ -26,10 +26,12 @@ pub(crate) mod pipeline;
 pub(crate) mod planned;
 pub(crate) mod prefix;
 pub(crate) mod project;
+pub(crate) mod proxy;
 pub(crate) mod role;
 pub(crate) mod s3;
 pub(crate) mod secrets;
 pub(crate) mod simulate;
+pub(crate) mod tls;
 pub(crate) mod vault;
 
 use std::path::{Path, PathBuf};

@@ -34,7 +34,7 @@ use auth::{Caller, Rights, Wanted};
 use reply::{Refusal, Shape};
 use state::{File, State};
 
-use super::http::{Reply, Request, Server, Traffic};
+use super::http::{Door, Reply, Request, Server, Traffic};
 use super::vault::Clock;
 
 /// The name of this service in [`Traffic`].
@@ -91,7 +91,18 @@ impl Artifactory {
 
     /// The platform's address, without `/artifactory` and without a trailing slash.
     pub(crate) fn platform_url(&self) -> String {
-        format!("{}{}", self.server.url(), self.state().switches.context)
+        let state = self.state();
+        format!("{}{}", state.origin, state.switches.context)
+    }
+
+    /// The address, `scheme://host:port`, at which whoever stands before it lets it be known.
+    pub(crate) fn known_as(&self, origin: &str) {
+        origin.clone_into(&mut self.state().origin);
+    }
+
+    /// The way in without a socket.
+    pub(crate) fn door(&self) -> Door {
+        self.server.door()
     }
 
     /// Artifactory's own address: the platform's and `/artifactory`.
