@@ -338,7 +338,7 @@ def check_events(report, template, events):
     parameters = template["Parameters"]
     rule["detail"]["type"]["provider"] = [resolve(name, parameters) for name in rule["detail"]["type"]["provider"]]
     report.expect("version" not in rule["detail"]["type"], "ActionStarted: the pattern names a version")
-    wanted = ["action-started", "manual", "pipeline-started", "schedule", "stage-started"]
+    wanted = ["action-started", "doctor", "manual", "pipeline-started", "schedule", "stage-started"]
     report.equal("the sample events", sorted(events), wanted)
     for name, event in events.items():
         report.equal(f"{name}.json: matched by the rule", matches(rule, event), name == "action-started")

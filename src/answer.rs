@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::deadline::Stopwatch;
+use crate::doctor::DoctorReport;
 use crate::job::{JobId, PipelineRun};
 
 /// What became of a job in this tick.
@@ -51,6 +52,16 @@ impl JobReport {
     pub fn of(id: &JobId, run: &PipelineRun, outcome: Outcome, started: Stopwatch) -> Self {
         Self { id: id.clone(), pipeline: run.pipeline.clone(), outcome, packages: Vec::new(), millis: started.millis() }
     }
+}
+
+/// What an invocation answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Answer {
+    /// What was done.
+    Tick(TickReport),
+    /// What the doctor found.
+    Doctor(DoctorReport),
 }
 
 /// What a tick did.

@@ -25,7 +25,13 @@ fn refused(action: &ActionConfig, problem: Option<String>) -> Result<(), Failure
 
 /// Why a repository does not take the packages, as the end of a sentence.
 fn misfit(action: &ActionConfig, plan: &Plan, facts: &RepositoryFacts) -> Option<String> {
-    let RepositoryFacts::Known { class, package_type, deployment, policy } = facts else { return None };
+    let RepositoryFacts::Known { policy, .. } = facts else { return None };
+    unfit(action, facts).or_else(|| action.kind.tells_snapshots().then(|| unwanted(plan, *policy)).flatten())
+}
+
+/// Why a repository takes nothing of this type, as the end of a sentence.
+pub fn unfit(action: &ActionConfig, facts: &RepositoryFacts) -> Option<String> {
+    let RepositoryFacts::Known { class, package_type, deployment, policy: _ } = facts else { return None };
     if !package_type.is_empty() && !action.kind.fits(package_type) {
         return Some(format!("is of type {package_type}, but TypeOfArtifact is {}", action.kind.name()));
     }
@@ -35,7 +41,7 @@ fn misfit(action: &ActionConfig, plan: &Plan, facts: &RepositoryFacts) -> Option
     if *class == RepositoryClass::Virtual && *deployment == Deployment::Nowhere {
         return Some("is a virtual repository without one to deploy to (defaultDeploymentRepo)".to_owned());
     }
-    action.kind.tells_snapshots().then(|| unwanted(plan, *policy)).flatten()
+    None
 }
 
 /// The first version that a repository with this policy does not take.

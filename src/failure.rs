@@ -178,6 +178,9 @@ pub enum Failure {
         /// How many.
         attempts: u32,
     },
+    /// A person has had enough.
+    #[error("the job was ended by hand (doctor)")]
+    EndedByHand,
     /// A bug of ours.
     #[error("the publisher itself failed on this job")]
     Panicked,
@@ -228,6 +231,7 @@ impl Failure {
             | Self::Exists(_)
             | Self::Outranked { .. }
             | Self::DiedTooOften { .. }
+            | Self::EndedByHand
             | Self::Panicked => FailureType::JobFailed,
             Self::Registry { source, .. } | Self::Unseen { source: Some(source), .. } => match source.class() {
                 Class::Configuration => FailureType::ConfigurationError,

@@ -123,6 +123,16 @@ impl<'t> Hand<'t> {
         Outcome::Left
     }
 
+    /// Ends a job that nobody gets on with: it fails.
+    pub async fn end(&self, id: &JobId, claim: Claim) -> Outcome {
+        let hold = Hold::new(self.journal, claim, self.deadline);
+        let ended = match hold.told() {
+            Some(report) => Ended::Told(report.clone()),
+            None => Ended::Failed(Box::new(Failure::EndedByHand), Progress::unknown(true)),
+        };
+        Box::pin(self.answer(id, ended, hold)).await.outcome
+    }
+
     /// Runs a job that is ours, reports it, closes its claim.
     pub fn work(self, claim: Claim, job: Job, effort: Effort) -> impl Future<Output = JobReport> + Send + 't {
         let span = tracing::error_span!(

@@ -24,6 +24,13 @@ impl JobId {
         (lengths.eq([8, 4, 4, 4, 12]) && groups.iter().all(plain)).then(|| Self(text.to_owned()))
     }
 
+    /// An id that no job has.
+    pub fn random() -> Self {
+        let text = format!("{:032x}", fastrand::u128(..));
+        let parts = [0..8, 8..12, 12..16, 16..20, 20..32].map(|part| text.get(part).unwrap_or_default());
+        Self(parts.join("-"))
+    }
+
     /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -11,6 +11,7 @@ pub mod check;
 pub mod client;
 pub mod credential;
 pub mod deadline;
+pub mod doctor;
 pub mod failure;
 pub mod guard;
 pub mod hand;

@@ -73,7 +73,7 @@ async fn serve(making: impl Future<Output = Worker> + Send + 'static) -> Result<
         let span = tracing::error_span!("invocation", requestId = context.request_id, function);
         // Without a worker the process is about to end.
         let Ok(worker) = worker.clone().await else { return pending().await };
-        worker.tick(&payload, &invocation).instrument(span).await.map_err(log::logged)
+        worker.answer(&payload, &invocation).instrument(span).await.map_err(log::logged)
     };
     // The first is polled first.
     try_join(lambda_runtime::run(service_fn(handle)), worker.clone().map_err(Error::from)).await.map(drop)

@@ -8,10 +8,11 @@ use futures_util::future::{BoxFuture, OptionFuture};
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use thiserror::Error;
 
-use crate::answer::{JobReport, TickReport};
+use crate::answer::{Answer, JobReport, TickReport};
 use crate::aws::AwsError;
 use crate::aws::journal::{Journal, OpenClaim};
 use crate::deadline::{Clock, Deadline};
+use crate::doctor;
 use crate::hand::Hand;
 use crate::job::{JobId, Offer};
 use crate::log::chain;
@@ -96,6 +97,18 @@ impl Worker {
     pub fn new(services: Services) -> Self {
         let journal = Journal::new(&services.aws, &services.settings.journal_bucket, services.settings.s3_path_style);
         Self { services, journal }
+    }
+
+    /// Answers an invocation: a question of a person's, or with a tick.
+    pub async fn answer(&self, trigger: &Trigger, invocation: &Invocation) -> Result<Answer, TickError> {
+        let Trigger::Doctor(question) = trigger else {
+            return self.tick(trigger, invocation).await.map(Answer::Tick);
+        };
+        let Invocation { request_id, account, function: _, deadline } = invocation;
+        let journal = self.journal.renewed(account.clone());
+        let (services, run_id) = (&self.services, request_id.as_str());
+        let hand = Hand { services, journal: &journal, deadline: *deadline, run_id, started: None };
+        Ok(Answer::Doctor(Box::pin(doctor::answer(hand, question)).await))
     }
 
     /// Runs one tick.

@@ -79,8 +79,21 @@ pub struct Survey {
     pub strays: Vec<String>,
     /// By how many milliseconds S3's clock is ahead of the invocation's.
     pub clock_off: i64,
-    /// Age of the oldest claim of ours, whoever has it in hand, in milliseconds; `None` where there is none.
-    pub oldest: Option<u64>,
+    /// All claims of ours, whoever has them in hand, those that cannot be read included.
+    pub seen: Vec<Seen>,
+}
+
+/// A claim, as one sees it who does not want it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// The job.
+    pub job: JobId,
+    /// For how long it has been claimed, in milliseconds.
+    pub age_millis: u64,
+    /// How much longer its owner has, in milliseconds.
+    pub lease_millis: u64,
+    /// How many workers have had it; 0 where that cannot be read.
+    pub attempt: u32,
 }
 
 /// What became of trying to own a job.
@@ -132,6 +145,7 @@ impl Journal {
     pub async fn survey(&self, types: &[ActionType], deadline: Deadline) -> Result<Survey, AwsError> {
         let (keys, clock_off) = self.objects.keys(PREFIX, deadline).await?;
         let deadline = deadline.set_by(clock_off);
+        let now = deadline.now_millis();
         let mut survey = Survey { clock_off, ..Survey::default() };
         let mut jobs = Vec::new();
         for key in keys {
@@ -152,23 +166,34 @@ impl Journal {
         while let Some((job, read)) = reads.next().await {
             match read {
                 Ok(Read::Claim(claim, changed_millis)) => {
-                    let Record { account, region, action_type, lease_until, since, .. } = &*claim.record;
+                    let Record { account, region, action_type, lease_until, since, attempt, .. } = &*claim.record;
                     let ours = *account == self.account && *region == self.region && types.contains(action_type);
-                    if ours {
-                        let since = if *since == 0 { changed_millis } else { *since };
-                        survey.oldest = survey.oldest.max(Some(deadline.now_millis().saturating_sub(since)));
-                    }
                     // A lease that no invocation can have would keep its job for ever.
                     let lease_until = (*lease_until).min(gone_at(changed_millis, SKEW));
-                    if ours && lease_until <= deadline.now_millis() {
+                    if ours {
+                        let since = if *since == 0 { changed_millis } else { *since };
+                        survey.seen.push(Seen {
+                            job,
+                            age_millis: now.saturating_sub(since),
+                            lease_millis: lease_until.saturating_sub(now),
+                            attempt: *attempt,
+                        });
+                    }
+                    if ours && lease_until <= now {
                         survey.left.push(claim);
                     }
                 }
                 Ok(Read::Absent) => {}
                 Ok(Read::Damaged { origin, .. }) if self.is_anothers(&origin, types) => {}
                 Ok(Read::Damaged { claim, changed_millis, .. }) => {
-                    survey.oldest = survey.oldest.max(Some(deadline.now_millis().saturating_sub(changed_millis)));
-                    if gone_at(changed_millis, Duration::ZERO) <= deadline.now_millis() {
+                    let gone_at = gone_at(changed_millis, Duration::ZERO);
+                    survey.seen.push(Seen {
+                        job: job.clone(),
+                        age_millis: now.saturating_sub(changed_millis),
+                        lease_millis: gone_at.saturating_sub(now),
+                        attempt: 0,
+                    });
+                    if gone_at <= now {
                         survey.damaged.push(claim);
                     } else {
                         tracing::warn!(job.id = %job, problem = claim.problem, "a claim cannot be read; its owner may live yet");

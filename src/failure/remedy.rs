@@ -10,7 +10,7 @@ use crate::plan::PlanError;
 
 impl Failure {
     /// What to do about it.
-    pub(super) fn remedy(&self) -> String {
+    pub fn remedy(&self) -> String {
         match self {
             Self::Config(ConfigError::Password) => "Put user and password into a secret in Secrets Manager, name it in SecretId, remove Password from the action, and change the password.".to_owned(),
             Self::Config(_) => "Correct the action's configuration in the pipeline, then release the change again.".to_owned(),
@@ -54,6 +54,7 @@ impl Failure {
                 hint => hint.to_owned(),
             },
             Self::DiedTooOften { .. } => "Look into the log of the runs; if the function ran out of memory or time, raise them, then retry the stage.".to_owned(),
+            Self::EndedByHand => "Retry the stage: what is published already is left as it is.".to_owned(),
             Self::Panicked => "This is a bug of the publisher: report it with the log of this run. Retrying the stage is safe.".to_owned(),
         }
     }

@@ -86,7 +86,8 @@ fn after(previous: Option<&Failure>) -> Option<Failure> {
             Failure::Output { artifact: "Report".to_owned(), source: s3(Meaning::Denied) }
         }
         Some(Failure::Output { .. }) => Failure::DiedTooOften { attempts: 3 },
-        Some(Failure::DiedTooOften { .. }) => Failure::Panicked,
+        Some(Failure::DiedTooOften { .. }) => Failure::EndedByHand,
+        Some(Failure::EndedByHand) => Failure::Panicked,
         Some(Failure::Panicked) => return None,
     })
 }
@@ -143,6 +144,8 @@ fn every_failure_has_its_type_and_its_message() {
     What to do: Check the pipeline's artifact store, its encryption key and the rights of the pipeline's role, then retry the stage: what is published already is left as it is.
     JobFailed 3 attempts at this job came to no end: a worker died, or its time ran out and nothing more was done.
     What to do: Look into the log of the runs; if the function ran out of memory or time, raise them, then retry the stage.
+    JobFailed The job was ended by hand (doctor).
+    What to do: Retry the stage: what is published already is left as it is.
     JobFailed The publisher itself failed on this job.
     What to do: This is a bug of the publisher: report it with the log of this run. Retrying the stage is safe.
     "#);

@@ -121,7 +121,7 @@ impl Registry {
 
     /// Asks whether the credential is accepted at all. With a password that is not, the looks that follow, many at once,
     /// would lock the user.
-    async fn ping(&self) -> Result<(), RegistryError> {
+    pub async fn ping(&self) -> Result<(), RegistryError> {
         let path = "api/system/ping";
         let request = Request {
             purpose: Purpose::Ping,

@@ -39,8 +39,8 @@ impl<'t> Tick<'t> {
     pub(super) async fn resume_what_died(&mut self) -> Result<(), TickError> {
         let types = &self.hand.services.settings.action_types;
         let survey = self.hand.journal.survey(types, self.hand.deadline).await;
-        let Survey { left, damaged, strays, clock_off, oldest } = survey.map_err(TickError::Journal)?;
-        if let Some(age) = oldest {
+        let Survey { left, damaged, strays, clock_off, seen } = survey.map_err(TickError::Journal)?;
+        if let Some(age) = seen.iter().map(|claim| claim.age_millis).max() {
             let metrics = Numbers::default().and(Metric::OLDEST_CLAIM, age / 1_000).text();
             tracing::info!(metrics, "jobs are in hand, or were left");
         }

@@ -21,7 +21,8 @@ async fn every_event_wakes_the_function_whatever_it_says() {
     let stack = stack().await;
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("events");
     let samples = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let samples = samples.filter(|name| name != "README.md");
+    // A question of the doctor's is answered, see there.
+    let samples = samples.filter(|name| !["README.md", "doctor.json"].contains(&name.as_str()));
     let mut events: Vec<(String, Value)> = samples.map(|name| (name.clone(), event(&name))).collect();
     assert_eq!(events.len(), 5, "a sample event came or went: {events:?}");
     for broken in [json!("text"), json!([]), json!(17), json!(null), json!(true), json!({ "source": 1 })] {

@@ -13,6 +13,7 @@ mod clients;
 mod crash;
 mod credentials;
 mod cuts;
+mod doctor;
 mod documents;
 mod fuzz;
 #[path = "../fuzz/mod.rs"]
