@@ -1,7 +1,9 @@
 //! The Lambda function: settings, services, worker, and Lambda's own loop. No logic.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
+use aws_config::SdkConfig;
 use codepipeline_artifactory::aws::codepipeline::CodePipeline;
 use codepipeline_artifactory::aws::secret::Secrets;
 use codepipeline_artifactory::registry::Http;
@@ -12,6 +14,8 @@ use codepipeline_artifactory::trust::Trust;
 use codepipeline_artifactory::turns::Turns;
 use codepipeline_artifactory::worker::{Invocation, Worker};
 use codepipeline_artifactory::{aws, log};
+use futures_util::future::{pending, try_join};
+use futures_util::{FutureExt as _, TryFutureExt as _};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use tracing::Instrument as _;
 
@@ -19,41 +23,58 @@ use tracing::Instrument as _;
 async fn main() -> ExitCode {
     let settings = Settings::from_environment();
     log::start(settings.as_ref().map_or(log::DEFAULT, |settings| settings.log_level));
-    let worker = match settings {
-        Ok(settings) => worker(settings).await,
+    match settings {
+        Ok(settings) if settings.ca_certificates.is_none() => {
+            let making = async move {
+                let trust = Trust::system();
+                let aws = aws::configuration(trust.clone()).await;
+                worker(settings, aws, trust)
+            };
+            Box::pin(serve(making)).await
+        }
+        // Certificates that cannot be had or read are told before any work is asked for.
+        Ok(settings) => match added(&settings).await {
+            Ok((aws, trust)) => Box::pin(serve(async { worker(settings, aws, trust) })).await,
+            Err(error) => Err(error),
+        },
         Err(error) => Err(error.into()),
-    };
-    match worker {
-        Ok(worker) => Box::pin(serve(worker)).await,
-        Err(error) => Err(error),
     }
     .map_or_else(|error| log::fatal(&*error), |()| ExitCode::SUCCESS)
 }
 
-/// Makes everything that jobs need, and warms what can be warmed.
-async fn worker(settings: Settings) -> Result<Worker, Error> {
+/// What a process goes by to which certificates are added.
+async fn added(settings: &Settings) -> Result<(SdkConfig, Trust), Error> {
     let trust = Trust::system();
     let aws = aws::configuration(trust.clone()).await;
-    let secrets = Secrets::new(&aws);
-    let trust = match secrets.certificates(settings.ca_certificates.as_ref()).await? {
+    let trust = match Secrets::new(&aws).certificates(settings.ca_certificates.as_ref()).await? {
         Some(pem) => Trust::with_added(pem.expose())?,
         None => trust,
     };
-    // Beside the first request for work, which does not wait for it: reading them takes longer than all the rest.
-    let reading = trust.clone();
-    drop(tokio::task::spawn_blocking(move || reading.read()));
-    let http = Http::new(trust);
-    let pipeline = CodePipeline::new(&aws);
-    Ok(Worker::new(Services { settings, aws, pipeline, secrets, http, turns: Turns::default() }))
+    Ok((aws, trust))
 }
 
-async fn serve(worker: Worker) -> Result<(), Error> {
+/// Makes everything that jobs need, and warms what can be warmed.
+fn worker(settings: Settings, aws: SdkConfig, trust: Trust) -> Worker {
+    // Beside the rest: reading them takes longer than all of it, and only who meets a certificate waits for it.
+    let reading = trust.clone();
+    drop(tokio::task::spawn_blocking(move || reading.read()));
+    let (http, pipeline, secrets) = (Http::new(trust), CodePipeline::new(&aws), Secrets::new(&aws));
+    Worker::new(Services { settings, aws, pipeline, secrets, http, turns: Turns::default() })
+}
+
+/// Asks for work, and makes the worker while the answer is waited for: it takes longer than the request, and only who
+/// has work waits for it.
+async fn serve(making: impl Future<Output = Worker> + Send + 'static) -> Result<(), Error> {
+    let worker = async { tokio::spawn(making).await.map(Arc::new).map_err(Arc::new) }.shared();
     let handle = async |event: LambdaEvent<Trigger>| {
         let LambdaEvent { payload, context } = event;
         let invocation = Invocation::new(&context.request_id, &context.invoked_function_arn, context.deadline);
         let function = invocation.function.as_deref().unwrap_or_default();
         let span = tracing::error_span!("invocation", requestId = context.request_id, function);
+        // Without a worker the process is about to end.
+        let Ok(worker) = worker.clone().await else { return pending().await };
         worker.tick(&payload, &invocation).instrument(span).await.map_err(log::logged)
     };
-    lambda_runtime::run(service_fn(handle)).await
+    // The first is polled first.
+    try_join(lambda_runtime::run(service_fn(handle)), worker.clone().map_err(Error::from)).await.map(drop)
 }

@@ -65,7 +65,7 @@ pub struct Plan {
 #[cfg(test)]
 impl FromIterator<PackagePlan> for Plan {
     fn from_iter<I: IntoIterator<Item = PackagePlan>>(packages: I) -> Self {
-        Self { packages: packages.into_iter().map(Planned::Package).collect(), ..Self::default() }
+        Self { packages: packages.into_iter().map(Planned::from).collect(), ..Self::default() }
     }
 }
 

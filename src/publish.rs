@@ -71,8 +71,8 @@ struct Shared {
     stopped: AtomicBool,
     /// How many steps were begun.
     reached: Arc<AtomicUsize>,
-    /// Of each package for which another may wait.
-    ended: Vec<Option<Box<SetOnce<()>>>>,
+    /// Of each package for which another may wait, by its number in the plan.
+    ended: HashMap<usize, SetOnce<()>>,
 }
 
 /// What was done.
@@ -141,7 +141,7 @@ impl Publishing<'_> {
             lanes: Lanes::default(),
             stopped: AtomicBool::new(false),
             reached: hold.reached(),
-            ended: self.plan.planned().iter().map(Self::end).collect(),
+            ended: self.plan.planned().iter().enumerate().filter_map(Self::end).collect(),
         };
         let shared = &shared;
         let mut todos = Todos::default();
@@ -187,19 +187,19 @@ impl Publishing<'_> {
     }
 
     /// What tells that a package has ended; nobody waits for a file.
-    fn end(planned: &Planned) -> Option<Box<SetOnce<()>>> {
-        (planned.noun() == Noun::Package).then(Box::default)
+    fn end((at, planned): (usize, &Planned)) -> Option<(usize, SetOnce<()>)> {
+        (planned.noun() == Noun::Package).then(|| (at, SetOnce::new()))
     }
 
     async fn package(&self, at: usize, todo: Todo<'_>, shared: &Shared) -> Ended {
-        for other in todo.after.iter().filter_map(|other| shared.ended.get(*other)?.as_ref()) {
+        for other in todo.after.iter().filter_map(|other| shared.ended.get(other)) {
             other.wait().await;
         }
         let ended = Box::pin(self.in_a_lane(todo, shared)).await;
         if matches!(ended, Ended::Stopped(..)) {
             shared.stopped.store(true, Ordering::Relaxed);
         }
-        if let Some(Some(own)) = shared.ended.get(at) {
+        if let Some(own) = shared.ended.get(&at) {
             // Nobody else sets it.
             let _ = own.set(());
         }

@@ -3,16 +3,14 @@
 
 mod file;
 mod told;
+mod zip;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::io::{BufWriter, Cursor, IntoInnerError};
 use std::sync::Arc;
 
 use aws_sdk_codepipeline::types::FailureType;
 use serde::{Deserialize, Serialize};
-use zip::CompressionMethod;
-use zip::write::SimpleFileOptions;
 
 use crate::package::{Coordinates, Noun, hex};
 use crate::plan::{Plan, Planned};
@@ -29,8 +27,6 @@ const MESSAGE: usize = 5000;
 const IDENTIFIER: usize = 1500;
 /// Longest change identifier.
 const CHANGE: usize = 100;
-/// What a file adds to the report, deflated, besides its path: above all its digests, which do not shrink.
-const OF_A_FILE: usize = 160;
 /// Most bytes of all output variables together.
 const VARIABLES: usize = 122_880;
 
@@ -161,23 +157,6 @@ impl Published {
             }
         }
     }
-
-    /// The zip with `publish-report.json` that an output artifact holds.
-    pub fn zip(&self) -> Result<Vec<u8>, std::io::Error> {
-        // What is never written of it takes no memory, and nothing is copied while it grows.
-        let paths = self.packages().flat_map(|(planned, files)| (0..files.len()).filter_map(|at| planned.path(at)));
-        let most = paths.map(|path| OF_A_FILE + path.as_str().len()).sum();
-        let mut zip = zip::ZipWriter::new(Cursor::new(Vec::with_capacity(most)));
-        // A fixed time: the same job gives the same bytes.
-        let options = SimpleFileOptions::default()
-            .compression_method(CompressionMethod::Deflated)
-            .last_modified_time(zip::DateTime::default());
-        zip.start_file("publish-report.json", options)?;
-        let mut json = BufWriter::new(zip);
-        serde_json::to_writer_pretty(&mut json, &told::Told(self, ()))?;
-        let zip = json.into_inner().map_err(IntoInnerError::into_error)?;
-        Ok(zip.finish()?.into_inner())
-    }
 }
 
 impl SuccessReport {
@@ -290,14 +269,14 @@ fn cut(text: &str, most: usize) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::archive::source::Memory;
     use crate::package::Digests;
     use crate::plan::PackagePlan;
     use crate::step::{Content, PlannedFile, Step};
 
-    fn published(states: &[FileState]) -> Published {
+    pub(in crate::report) fn published(states: &[FileState]) -> Published {
         of(states, |at, _| Coordinates { name: format!("left-{at}"), version: "1.0.0".to_owned() })
     }
 
@@ -374,16 +353,5 @@ mod tests {
         assert_eq!((empty.message.as_str(), empty.external_execution_id.as_str()), ("-", "-"));
         let many = published(&vec![FileState::Stored; 1000]).report("run");
         assert!(many.summary.chars().count() <= SUMMARY);
-    }
-
-    #[test]
-    fn the_report_in_the_output_artifact_lists_every_file_and_is_the_same_each_time() {
-        let published = published(&[FileState::Stored, FileState::Skipped]);
-        let bytes = published.zip().unwrap();
-        assert_eq!(bytes, published.zip().unwrap());
-        let mut zip = zip::ZipArchive::new(Cursor::new(bytes)).unwrap();
-        let report: serde_json::Value = serde_json::from_reader(zip.by_name("publish-report.json").unwrap()).unwrap();
-        assert_eq!(report["packages"][1]["files"][0]["state"], "skipped");
-        assert_eq!(report["packages"][0]["files"][0]["md5"], "900150983cd24fb0d6963f7d28e17f72");
     }
 }

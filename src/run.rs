@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
-use bytes::Bytes;
 
 use crate::access;
 use crate::action::{ActionConfig, Existing, Mode};
@@ -307,7 +306,7 @@ impl Run<'_> {
         for output in &self.job.outputs {
             let failed = |source| Failure::Output { artifact: output.name.clone(), source };
             let zip = published.zip().map_err(|source| failed(ArtifactError::Report(source)))?;
-            self.artifacts.store(output, Bytes::from(zip), self.deadline).await.map_err(failed)?;
+            self.artifacts.store(output, &zip, self.deadline).await.map_err(failed)?;
         }
         Ok(())
     }

@@ -26,38 +26,51 @@ mod start;
 mod table;
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use table::Table;
 
 const USAGE: &str = "usage: bench FUNCTION HELLO-WORLD PYTHON [jobs|memory|files|many|start]";
 
-fn main() {
+fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
-        [floor::MODE, artifact, platform, token] => floor::run(Path::new(artifact), platform, token),
+        [floor::MODE, artifact, platform, token] => {
+            floor::run(Path::new(artifact), platform, token);
+            ExitCode::SUCCESS
+        }
         [function, hello, python] => bench(&[function, hello, python].map(PathBuf::from), "all"),
         [function, hello, python, theme] => bench(&[function, hello, python].map(PathBuf::from), theme),
         _ => panic!("{USAGE}"),
     }
 }
 
-fn bench([function, hello, python]: &[PathBuf; 3], theme: &str) {
+/// Fails where a bound is broken.
+fn bench([function, hello, python]: &[PathBuf; 3], theme: &str) -> ExitCode {
     let runtime = tokio::runtime::Runtime::new().expect("threads can be started");
     println!("{}", process::machine());
     let wanted = |name| theme == name || theme == "all";
+    let mut hold = true;
+    let mut show = |table: Table| {
+        print!("{table}");
+        hold &= table.holds();
+    };
     if wanted("jobs") {
-        runtime.block_on(jobs::run(function, python)).iter().for_each(|table| print!("{table}"));
+        runtime.block_on(jobs::run(function, python)).into_iter().for_each(&mut show);
     }
     if wanted("memory") {
-        print!("{}", runtime.block_on(memory::run(function)));
+        show(runtime.block_on(memory::run(function)));
     }
     if wanted("files") {
-        print!("{}", runtime.block_on(memory::files(function)));
+        show(runtime.block_on(memory::files(function)));
     }
     if wanted("many") {
-        print!("{}", runtime.block_on(many::run(function)));
+        show(runtime.block_on(many::run(function)));
     }
     if wanted("start") {
-        print!("{}", runtime.block_on(start::run(function, hello)));
+        show(runtime.block_on(start::run(function, hello)));
     }
     println!("\n{}", process::machine());
+    if hold { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

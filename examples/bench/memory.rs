@@ -72,6 +72,17 @@ impl Run {
     }
 }
 
+/// Says which bound a case breaks. What was not published, or not measured, holds none.
+fn judge(table: &mut Table, artifact: &str, run: &Run) {
+    match (run.above(), &run.outcome) {
+        (Some(above), Ok(_)) if above <= plot::BOUND => {}
+        (Some(above), Ok(_)) => table.breaks(format!("{artifact}: {above:.1} MiB above idle")),
+        (_, outcome) => {
+            table.breaks(format!("{artifact}: {}", outcome.as_ref().err().map_or("not measured", String::as_str)));
+        }
+    }
+}
+
 /// Runs the theme, and draws it.
 pub(crate) async fn run(function: &Path) -> Table {
     let head = ["artifact", "files", "idle MiB", "peak MiB", "above idle MiB", "seconds", "result"];
@@ -112,6 +123,7 @@ pub(crate) async fn files(function: &Path) -> Table {
     for (count, length, told) in FILES {
         eprintln!("bench: {count} plain files{told}");
         let run = publish_as(function, || plain_files(count, length), plain).await;
+        judge(&mut table, &format!("{count} files{told}"), &run);
         let above = run.above();
         let each = above.zip(before.filter(|_| count > SMALLEST)).map(|(above, base)| each(above - base, count));
         before = before.or(above);
@@ -146,6 +158,7 @@ fn each(mib: f64, files: usize) -> f64 {
 }
 
 fn row(table: &mut Table, artifact: String, files: String, run: &Run) {
+    judge(table, &artifact, run);
     let shown = |memory: Option<f64>| memory.map_or("–".to_owned(), |memory| format!("{memory:.1}"));
     let seconds = run.outcome.as_ref().map_or("–".to_owned(), |job| format!("{:.1}", job.wall));
     let result = run

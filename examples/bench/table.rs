@@ -2,19 +2,20 @@
 
 use std::fmt;
 
-/// Title, head, rows, and what must be said of them.
+/// Title, head, rows, what must be said of them, and which of them break a bound.
 #[derive(Debug)]
 pub(crate) struct Table {
     title: String,
     head: Vec<String>,
     rows: Vec<Vec<String>>,
     notes: Vec<String>,
+    broken: Vec<String>,
 }
 
 impl Table {
     pub(crate) fn new<const COLUMNS: usize>(title: &str, head: [&str; COLUMNS]) -> Self {
         let head = head.map(str::to_owned).into();
-        Self { title: title.to_owned(), head, rows: Vec::new(), notes: Vec::new() }
+        Self { title: title.to_owned(), head, rows: Vec::new(), notes: Vec::new(), broken: Vec::new() }
     }
 
     /// Adds a row; where it is shorter than the head, the rest stays empty.
@@ -27,6 +28,16 @@ impl Table {
     /// Says something below the table.
     pub(crate) fn note(&mut self, text: impl Into<String>) {
         self.notes.push(text.into());
+    }
+
+    /// Says that a bound is broken.
+    pub(crate) fn breaks(&mut self, text: impl Into<String>) {
+        self.broken.push(text.into());
+    }
+
+    /// Whether no bound is.
+    pub(crate) fn holds(&self) -> bool {
+        self.broken.is_empty()
     }
 }
 
@@ -45,10 +56,11 @@ impl fmt::Display for Table {
         for row in &self.rows {
             line(f, row, &widths)?;
         }
-        if !self.notes.is_empty() {
+        if !self.notes.is_empty() || !self.broken.is_empty() {
             writeln!(f)?;
         }
-        self.notes.iter().try_for_each(|note| writeln!(f, "- {note}"))
+        self.notes.iter().try_for_each(|note| writeln!(f, "- {note}"))?;
+        self.broken.iter().try_for_each(|broken| writeln!(f, "- BOUND BROKEN: {broken}"))
     }
 }
 

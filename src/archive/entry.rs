@@ -19,6 +19,12 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// Its archive, and its number there, which [`Archive::at`] takes: both in less room than the entry.
+    pub(crate) fn into_parts(self) -> (Archive, u32) {
+        // There are never so many.
+        (self.archive, u32::try_from(self.index).unwrap_or(u32::MAX))
+    }
+
     fn record(&self) -> &Record {
         self.archive.0.directory.record(self.index)
     }

@@ -21,6 +21,7 @@ pub mod tarball;
 mod tests;
 pub mod watched;
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -151,9 +152,9 @@ impl Archive {
     }
 
     /// Says that these entries will be read soon, so that their bytes can be on their way before.
-    pub fn expect<'e>(&self, entries: impl IntoIterator<Item = &'e Entry>) {
+    pub fn expect(&self, entries: impl IntoIterator<Item = impl Borrow<Entry>>) {
         let directory = &self.0.directory;
-        let records = entries.into_iter().map(|entry| directory.record(entry.index));
+        let records = entries.into_iter().map(|entry| directory.record(entry.borrow().index));
         self.0.source.expect(&directory.bounds().ranges(records));
     }
 
@@ -171,6 +172,17 @@ impl Archive {
     pub fn below(&self, folder: &str) -> impl DoubleEndedIterator<Item = Entry> + '_ {
         let begin = if folder.is_empty() { String::new() } else { format!("{folder}/") };
         self.0.directory.beginning(&begin).map(|index| Entry { archive: self.clone(), index })
+    }
+
+    /// The entry with this number, which [`Entry::into_parts`] told.
+    pub(crate) fn at(&self, number: u32) -> Entry {
+        Entry { archive: self.clone(), index: number as usize }
+    }
+
+    /// Its path.
+    pub(crate) fn path_at(&self, number: u32) -> &str {
+        let directory = &self.0.directory;
+        directory.path(directory.record(number as usize))
     }
 
     /// How many entries there are.

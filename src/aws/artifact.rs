@@ -11,13 +11,12 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{Builder, Credentials, Region};
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::ServerSideEncryption;
-use bytes::Bytes;
 use thiserror::Error;
 use tokio::sync::Mutex;
 
 use super::codepipeline::CodePipeline;
 use super::object::{self, Failed};
-use super::{AwsError, Meaning, Patience};
+use super::{AwsError, Meaning, Patience, upload};
 use crate::archive::source::ReadAt;
 use crate::deadline::Deadline;
 use crate::job::{ArtifactCredentials, ArtifactLocation, Job, JobId};
@@ -146,7 +145,7 @@ impl Artifacts {
     pub async fn store(
         &self,
         artifact: &ArtifactLocation,
-        bytes: Bytes,
+        bytes: &Arc<dyn ReadAt>,
         deadline: Deadline,
     ) -> Result<(), ArtifactError> {
         let mut tried = 0;
@@ -154,7 +153,8 @@ impl Artifacts {
             tried += 1;
             let key = self.encryption_key.clone();
             let client = self.reach.client(artifact).await?;
-            match put(&client, artifact, bytes.clone(), key, deadline).await {
+            let body = upload::body(bytes).map_err(ArtifactError::Report)?;
+            match put(&client, artifact, body, key, deadline).await {
                 Err(ArtifactError::S3 { bucket, key, source }) => {
                     let help = self.reach.help(source, tried, &client, deadline).await;
                     help.map_err(|source| ArtifactError::S3 { bucket, key, source })?;
@@ -237,7 +237,7 @@ fn place(artifact: &ArtifactLocation) -> Result<(String, String), ArtifactError>
 async fn put(
     client: &Client,
     artifact: &ArtifactLocation,
-    bytes: Bytes,
+    body: ByteStream,
     encryption_key: Option<String>,
     deadline: Deadline,
 ) -> Result<(), ArtifactError> {
@@ -250,7 +250,7 @@ async fn put(
         .content_type("application/zip")
         .server_side_encryption(ServerSideEncryption::AwsKms)
         .set_ssekms_key_id(encryption_key)
-        .body(ByteStream::from(bytes))
+        .body(body)
         .customize()
         .config_override(Builder::new().timeout_config(patience.timeouts()))
         .send()

@@ -58,7 +58,7 @@ pub trait Kind: Sync {
 
     /// The same, for a job. A type of single files, of which there may be a hundred thousand, has them planned as such.
     fn planned(&self, archive: &Archive, target: &Target) -> Result<Vec<Planned>, PackageError> {
-        Ok(self.plan(archive, target)?.into_iter().map(Planned::Package).collect())
+        Ok(self.plan(archive, target)?.into_iter().map(Planned::from).collect())
     }
 }
 

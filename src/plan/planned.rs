@@ -10,8 +10,8 @@ use crate::step::Rivals;
 /// What a package type plans: a package, or one of the files that are none, of which there may be very many.
 #[derive(Debug, Clone)]
 pub enum Planned {
-    /// A package.
-    Package(PackagePlan),
+    /// A package, which may be much larger.
+    Package(Box<PackagePlan>),
     /// A file.
     File(FilePlan),
 }
@@ -67,6 +67,6 @@ impl Planned {
 
 impl From<PackagePlan> for Planned {
     fn from(package: PackagePlan) -> Self {
-        Self::Package(package)
+        Self::Package(Box::new(package))
     }
 }

@@ -33,6 +33,12 @@ impl Clock {
         now + *self.lock()
     }
 
+    /// Now as the machine has it, which nobody advances: what the function's own process goes by.
+    #[expect(clippy::disallowed_methods, reason = "this is the stack's clock; the crate's own is not imported here")]
+    pub(crate) fn of_the_machine(&self) -> SystemTime {
+        self.paused.map_or_else(SystemTime::now, |(since, then)| then + since.elapsed())
+    }
+
     /// Seconds since the epoch, as AWS writes its timestamps.
     pub(crate) fn seconds(&self) -> f64 {
         self.now().duration_since(UNIX_EPOCH).expect("the clock is past 1970").as_secs_f64()

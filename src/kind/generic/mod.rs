@@ -46,7 +46,7 @@ impl Kind for Generic {
     fn plan(&self, archive: &Archive, target: &Target) -> Result<Vec<PackagePlan>, PackageError> {
         let repository = target.repository.as_str().into();
         let package = |planned| match planned {
-            Planned::Package(package) => package,
+            Planned::Package(package) => *package,
             Planned::File(file) => file.package(&repository),
         };
         Ok(self.planned(archive, target)?.into_iter().map(package).collect())
@@ -60,21 +60,20 @@ impl Kind for Generic {
             return Err(option(VARIABLES, value, "is of no use without file-spec"));
         }
         // Everything is refused that can be before the first file is read. What is found out on the way is not kept: it
-        // would take half as much memory as the plan.
+        // would take more than half as much memory as the plan.
         let mut places = Places::default();
-        let mut entries = Vec::new();
-        for entry in archive.entries().filter(|entry| entry.kind() != EntryKind::Directory) {
-            if chosen(target, &entry, &mut places)?.is_some() {
-                entries.push(entry);
-            }
+        let entries = || archive.entries().filter(|entry| entry.kind() != EntryKind::Directory);
+        let mut count = 0;
+        for entry in entries() {
+            count += usize::from(chosen(target, &entry, &mut places)?.is_some());
         }
-        if entries.is_empty() {
+        if count == 0 {
             return Err(nothing_found(archive, &target.files));
         }
-        archive.expect(&entries);
+        archive.expect(entries().filter(|entry| target.files.rest(entry.path()).is_some()));
         let properties = Arc::default();
-        let mut plans = Vec::with_capacity(entries.len());
-        for entry in entries {
+        let mut plans = Vec::with_capacity(count);
+        for entry in entries() {
             if let Some(place) = chosen(target, &entry, &mut places)? {
                 plans.push(planned(Chosen { entry, place, properties: Arc::clone(&properties) })?);
             }
@@ -110,7 +109,7 @@ fn by_spec(archive: &Archive, target: &Target, path: &str) -> Result<Vec<Planned
     }
     if let (Some(Planned::File(first)), false) = (plans.first(), warnings.is_empty()) {
         let first = PackagePlan { warnings, ..first.package(&target.repository.as_str().into()) };
-        plans.splice(..1, [Planned::Package(first)]);
+        plans.splice(..1, [first.into()]);
     }
     Ok(plans)
 }

@@ -15,6 +15,7 @@ use super::manifest::refused;
 use super::paths::Paths;
 use super::segment::{Case, letters};
 use super::surroundings::within;
+use super::work::Work;
 use super::workspaces::Globs;
 use crate::archive::{Archive, Entry, EntryKind, MAX_MANIFEST};
 
@@ -106,10 +107,10 @@ pub(super) fn around_member(archive: &Archive, root: &str, folder: &str) -> Resu
 
 /// The rule that leaves the members of a workspace, at these paths in it, out of its root.
 pub(super) fn without_members(folder: &Folder, members: &[String]) -> Result<Vec<Rc<Vec<Rule>>>, PackageError> {
-    let mut paths = Paths::default();
+    let (mut paths, work) = (Paths::default(), Work::default());
     // A path of one name is meant at any depth, as in an ignore file.
     let plain = |member: &str, paths: &mut Paths| {
-        if member.contains('/') { paths.add(member, false) } else { paths.add_name(member) }
+        if member.contains('/') { paths.add(member, false, &work) } else { paths.add_name(member) }
     };
     let odd: Vec<&str> = members.iter().map(String::as_str).filter(|member| !plain(member, &mut paths)).collect();
     let mut sets = vec![rules(folder, "package.json", odd)?];
@@ -124,11 +125,17 @@ fn has_members(folder: &Folder, manifest: &Map<String, Value>) -> Result<bool, P
     let Some(globs) = Globs::of(manifest, &folder.outer("package.json"))? else {
         return Ok(false);
     };
-    Ok(folder.entries().iter().any(|entry| {
-        let inner = folder.inner(entry).strip_suffix("/package.json");
-        inner.is_some_and(|inner| inner.split('/').all(|name| name != "node_modules") && globs.take(inner))
-    }))
+    for inner in folder.entries().iter().filter_map(|entry| folder.inner(entry).strip_suffix("/package.json")) {
+        if inner.split('/').all(|name| name != "node_modules") && globs.take(inner) {
+            return Ok(true);
+        }
+        globs.within_bounds(|| folder.outer("package.json"))?;
+    }
+    Ok(false)
 }
+
+/// What it takes to enter a folder, in steps: its own rules are made, and its ignore files looked for.
+const ENTERING: usize = 1_000;
 
 struct Walk<'a> {
     folder: &'a Folder,
@@ -142,6 +149,7 @@ struct Walk<'a> {
     letters: usize,
     path: Vec<Vec<char>>,
     found: Vec<Entry>,
+    work: Work,
 }
 
 impl<'a> Walk<'a> {
@@ -156,6 +164,7 @@ impl<'a> Walk<'a> {
             letters: 0,
             path: Vec::new(),
             found: Vec::new(),
+            work: Work::default(),
         })
     }
 
@@ -178,7 +187,7 @@ impl<'a> Walk<'a> {
             match name {
                 None => {
                     let file = first.kind() == EntryKind::File && !rest.contains('*');
-                    if file && includes(&self.levels, &self.path, Ask::File) {
+                    if file && self.includes(Ask::File)? {
                         self.found.push(first.clone());
                     }
                     entries = others;
@@ -187,7 +196,7 @@ impl<'a> Walk<'a> {
                     let begin = format!("{name}/");
                     let count = entries.partition_point(|entry| self.rest(entry, skip).starts_with(&begin));
                     let (inside, after) = entries.split_at(count.max(1));
-                    if !name.contains('*') && includes(&self.levels, &self.path, Ask::Around) {
+                    if !name.contains('*') && self.includes(Ask::Around)? {
                         self.enter(inside, skip, name)?;
                     }
                     entries = after;
@@ -200,7 +209,8 @@ impl<'a> Walk<'a> {
 
     fn enter(&mut self, inside: &'a [Entry], skip: usize, name: &str) -> Result<(), PackageError> {
         let inner = skip + name.len() + 1;
-        let included = includes(&self.levels, &self.path, Ask::File) || includes(&self.levels, &self.path, Ask::Folder);
+        self.work.add(ENTERING);
+        let included = self.includes(Ask::File)? || self.includes(Ask::Folder)?;
         let mut strict = vec!["/.git".to_owned()];
         if self.path.len() == 1 {
             // A file that `files` names is let through its folder's own ignore file.
@@ -223,6 +233,12 @@ impl<'a> Walk<'a> {
         self.letters = before;
         self.levels.pop();
         Ok(())
+    }
+
+    /// Whether the rules of all levels include what the walk is at.
+    fn includes(&self, ask: Ask) -> Result<bool, PackageError> {
+        let included = includes(&self.levels, &self.path, ask, &self.work);
+        self.work.within_bounds(|| self.folder.outer("package.json")).map(|()| included)
     }
 
     fn rest<'e>(&self, entry: &'e Entry, skip: usize) -> &'e str {

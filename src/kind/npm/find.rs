@@ -167,7 +167,13 @@ fn expand(archive: &Archive, entry: &Entry, all: &[Entry], found: &mut Vec<Found
     };
     let (inside, skip) = below(all, &folder);
     let inner = |member: &Entry| folder_of(member).get(skip..).unwrap_or_default().to_owned();
-    let members: Vec<&Entry> = inside.iter().filter(|member| globs.take(&inner(member))).collect();
+    let mut members = Vec::new();
+    for member in inside {
+        if globs.take(&inner(member)) {
+            members.push(member);
+        }
+        globs.within_bounds(|| entry.path().to_owned())?;
+    }
     if !manifest::is_private(&own) {
         let paths = if is_npms { members.iter().map(|member| inner(member)).collect() } else { Vec::new() };
         found.push(Found::Folder(folder, own, paths));

@@ -73,6 +73,11 @@ impl Folder {
         if self.path.is_empty() { inner.to_owned() } else { format!("{}/{inner}", self.path) }
     }
 
+    /// How many bytes of an entry's path are the folder's own.
+    pub(super) fn prefix(&self) -> usize {
+        self.prefix
+    }
+
     /// All files and symbolic links.
     pub(super) fn entries(&self) -> &[Entry] {
         &self.entries

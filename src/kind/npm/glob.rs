@@ -3,6 +3,7 @@
 
 use super::braces::{self, TooManyError};
 use super::segment::{Case, Segment, letters};
+use super::work::Work;
 
 /// Longest pattern; longer ones are refused.
 const MAX_PATTERN: usize = 4_096;
@@ -35,6 +36,8 @@ pub(super) struct View<'a> {
     pub(super) names: &'a [Vec<char>],
     /// A slash behind the last name.
     pub(super) trailing: bool,
+    /// Where the work is noted.
+    pub(super) work: &'a Work,
 }
 
 /// Whether the whole pattern is meant, or also a beginning of it that a deeper path could complete.
@@ -83,14 +86,14 @@ impl Glob {
 
     /// Whether the path is one of the pattern's.
     pub(super) fn matches(&self, view: View<'_>, extent: Extent) -> bool {
+        view.work.add(self.alternatives.len());
         self.alternatives.iter().any(|alternative| alternative.matches(view, extent))
     }
 
-    /// Whether the pattern ends in `**` and the path is what that stands below: expanded on a disk, it finds that too,
+    /// Whether the pattern ends in `**` and the path of these names, from [`letters`], is what that stands below: expanded on a disk, it finds that too,
     /// a folder always, a file where it is named outright.
-    pub(super) fn stands_below(&self, path: &str, is_folder: bool, case: Case) -> bool {
-        let names: Vec<Vec<char>> = path.split('/').map(|name| letters(name, case)).collect();
-        let view = View { leading: false, names: &names, trailing: true };
+    pub(super) fn stands_below(&self, names: &[Vec<char>], is_folder: bool, work: &Work) -> bool {
+        let view = View { leading: false, names, trailing: true, work };
         let literal = |part: &Part| matches!(part, Part::Segment(segment) if segment.is_literal());
         let deep = |alternative: &&Alternative| match alternative.parts.as_slice() {
             [before @ .., Part::Globstar] => !before.is_empty() && (is_folder || before.iter().all(literal)),
@@ -99,11 +102,9 @@ impl Glob {
         self.alternatives.iter().filter(deep).any(|alternative| alternative.matches(view, Extent::Whole))
     }
 
-    /// Whether the plain path is one of the pattern's.
-    pub(super) fn matches_path(&self, path: &str, case: Case) -> bool {
-        let names: Vec<Vec<char>> = path.split('/').map(|name| letters(name, case)).collect();
-        let view = View { leading: false, names: &names, trailing: false };
-        self.matches(view, Extent::Whole)
+    /// Whether the plain path of these names, from [`letters`], is one of the pattern's.
+    pub(super) fn matches_path(&self, names: &[Vec<char>], work: &Work) -> bool {
+        self.matches(View { leading: false, names, trailing: false, work }, Extent::Whole)
     }
 }
 
@@ -146,7 +147,7 @@ impl Alternative {
         if let [part] = self.parts.as_slice() {
             return match (part, view.names.last()) {
                 (Part::Globstar, _) => true,
-                (Part::Segment(segment), Some(name)) => segment.matches(name),
+                (Part::Segment(segment), Some(name)) => segment.matches(name, view.work),
                 (Part::Segment(_), None) => false,
             };
         }
@@ -189,11 +190,16 @@ impl Alternative {
     }
 }
 
+/// The names of a path, as patterns compare them.
+pub(super) fn names(path: &str, case: Case) -> Vec<Vec<char>> {
+    path.split('/').map(|name| letters(name, case)).collect()
+}
+
 /// Whether the parts fit the names from `begin` on, one by one, as far as both reach.
 fn here(parts: &[Part], view: View<'_>, begin: usize, extent: Extent) -> bool {
     parts.iter().enumerate().all(|(at, part)| match part {
         Part::Segment(_) if begin + at >= view.len() => extent == Extent::Beginning,
-        Part::Segment(segment) => segment.matches(view.get(begin + at)),
+        Part::Segment(segment) => segment.matches(view.get(begin + at), view.work),
         Part::Globstar => false,
     })
 }
@@ -230,10 +236,10 @@ mod tests {
         ] {
             let glob = Glob::new(pattern, Case::Folded).unwrap();
             for path in yes.split(' ').filter(|path| !path.is_empty()) {
-                assert!(glob.matches_path(path, Case::Folded), "{pattern} {path}");
+                assert!(glob.matches_path(&names(path, Case::Folded), &Work::default()), "{pattern} {path}");
             }
             for path in no.split(' ').filter(|path| !path.is_empty()) {
-                assert!(!glob.matches_path(path, Case::Folded), "{pattern} {path}");
+                assert!(!glob.matches_path(&names(path, Case::Folded), &Work::default()), "{pattern} {path}");
             }
         }
     }
@@ -244,21 +250,22 @@ mod tests {
             [("a/**", "a a/b", "b"), ("{a,b}/**", "a b", "c"), ("a/**/b", "", "a"), ("a/*/**", "a/b a/b/c", "a")]
         {
             let glob = Glob::new(pattern, Case::Exact).unwrap();
-            let found = |path: &str| glob.stands_below(path, true, Case::Exact);
+            let found = |path: &str| glob.stands_below(&names(path, Case::Exact), true, &Work::default());
             assert!(yes.split(' ').filter(|path| !path.is_empty()).all(found), "{pattern}");
             assert!(!no.split(' ').any(found), "{pattern}");
         }
         for (pattern, path, expected) in [("a.js/**", "a.js", true), ("*.js/**", "a.js", false), ("x/**/**", "x", true)]
         {
             let glob = Glob::new(pattern, Case::Exact).unwrap();
-            assert_eq!(glob.stands_below(path, false, Case::Exact), expected, "{pattern}");
+            let found = glob.stands_below(&names(path, Case::Exact), false, &Work::default());
+            assert_eq!(found, expected, "{pattern}");
         }
     }
 
     #[test]
     fn a_beginning_is_enough_to_open_a_folder() {
         let names = ["LIB", "SUB"].map(|name| name.chars().collect::<Vec<_>>());
-        let view = View { leading: false, names: &names, trailing: false };
+        let view = View { leading: false, names: &names, trailing: false, work: &Work::default() };
         for (pattern, expected) in
             [("lib/sub/x.js", true), ("lib/**/x.js", true), ("lib/*.js", false), ("x/y/z", false)]
         {

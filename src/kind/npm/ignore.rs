@@ -8,6 +8,7 @@ use super::glob::{Extent, Glob, View};
 use super::js;
 use super::paths::Paths;
 use super::segment::Case;
+use super::work::Work;
 
 /// Most letters of the rules of one file or list, all alternatives of each counted.
 const MAX_LETTERS: usize = 256 << 10;
@@ -96,16 +97,16 @@ impl Rule {
 
     /// Whether the rule is about the path `names`, seen from the rule's folder. `below`: the question came from a
     /// folder further in.
-    fn fits(&self, names: &[Vec<char>], below: bool, ask: Ask) -> bool {
+    fn fits(&self, names: &[Vec<char>], below: bool, ask: Ask, work: &Work) -> bool {
         let (glob, about_names) = match &self.about {
             About::Pattern(glob, about_names) => (glob, *about_names),
             About::Paths(paths) => {
                 let opens = ask == Ask::Around && self.brings_back;
-                return paths.fits(names, opens);
+                return paths.fits(names, opens, work);
             }
         };
         let fits = |leading: bool, names: &[Vec<char>], trailing: bool, extent: Extent| {
-            let view = View { leading, names, trailing };
+            let view = View { leading, names, trailing, work };
             glob.matches(view, extent)
         };
         let either = |names: &[Vec<char>], trailing: bool, extent: Extent| {
@@ -127,7 +128,7 @@ impl Rule {
 
 /// Whether the rules of `levels` (the package's root first) include the path, whose last name lies in the folder of
 /// the last level.
-pub(super) fn includes(levels: &[Level], path: &[Vec<char>], ask: Ask) -> bool {
+pub(super) fn includes(levels: &[Level], path: &[Vec<char>], ask: Ask, work: &Work) -> bool {
     let mut included = true;
     for (depth, level) in levels.iter().enumerate() {
         // What the outer rules leave out, the inner ones may bring back only into a folder that is itself included.
@@ -137,7 +138,8 @@ pub(super) fn includes(levels: &[Level], path: &[Vec<char>], ask: Ask) -> bool {
         let names = path.get(depth..).unwrap_or_default();
         let below = depth + 1 < levels.len();
         for rule in level.rules.iter().flat_map(|rules| rules.iter()) {
-            if rule.brings_back != included && rule.fits(names, below, ask) {
+            work.add(1);
+            if rule.brings_back != included && rule.fits(names, below, ask, work) {
                 included = rule.brings_back;
             }
         }
@@ -155,7 +157,7 @@ mod tests {
         let names: Vec<Vec<char>> = path.split('/').map(|name| letters(name, Case::Folded)).collect();
         let mut levels = vec![level];
         levels.extend((1..names.len()).map(|_| Level { rules: Vec::new(), included: true }));
-        includes(&levels, &names, ask)
+        includes(&levels, &names, ask, &Work::default())
     }
 
     #[test]
@@ -166,6 +168,23 @@ mod tests {
         assert!(!asked(&["# a comment\r\n\u{feff} lib/*.js \n"], "lib/x.js", Ask::File));
         assert!(asked(&["!!a.js"], "b.js", Ask::File));
         assert!(!asked(&["!!a.js"], "a.js", Ask::File));
+    }
+
+    #[test]
+    fn the_work_of_asking_is_counted_and_grows_with_rules_and_letters() {
+        let steps = |line: &str, rules: usize, letters_of_name: usize| {
+            let rules = Rule::list(std::iter::repeat_n(line, rules)).unwrap();
+            let level = Level { rules: vec![Rc::new(rules)], included: true };
+            let (work, name) = (Work::default(), "a".repeat(letters_of_name));
+            assert!(includes(&[level], &[letters(&name, Case::Folded)], Ask::File, &work));
+            work.steps()
+        };
+        let hostile = "*a*a*a*b";
+        assert!(steps(hostile, 1, 200) > 200);
+        assert_eq!(steps(hostile, 50, 200), 50 * steps(hostile, 1, 200));
+        assert!(steps(hostile, 1, 200) > 3 * steps(hostile, 1, 50));
+        assert!(steps("+(a|aa)b", 1, 200) > 3 * steps("+(a|aa)b", 1, 50), "extended forms, too");
+        assert!(steps("b", 1, 200) < 10, "what differs at once costs little");
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! The rules that a manifest makes for its folder: `files`, as npm 11 or npm 12 understands it, and what always or
 //! never goes in.
 
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use serde_json::{Map, Value};
@@ -9,12 +8,13 @@ use serde_json::{Map, Value};
 use super::super::PackageError;
 use super::braces::TooManyError;
 use super::folder::{Folder, Found};
-use super::glob::Glob;
+use super::glob::{self, Glob};
 use super::ignore::Rule;
 use super::js;
 use super::manifest::refused;
 use super::paths::Paths;
 use super::segment::Case;
+use super::work::Work;
 use crate::archive::EntryKind;
 
 /// Whose meaning `files` has.
@@ -91,7 +91,7 @@ impl Lists {
             }
         }
         let mut plain = Paths::default();
-        strict.extend(bins.iter().filter(|bin| !plain.add(bin, false)).map(|bin| format!("!/{bin}")));
+        strict.extend(bins.iter().filter(|bin| !plain.add(bin, false, &Work::default())).map(|bin| format!("!/{bin}")));
         let mut strict = compiled(folder, strict.iter().map(String::as_str))?;
         if !plain.is_empty() {
             strict.push(Rule::of_paths(plain, true));
@@ -152,12 +152,43 @@ fn eleven(folder: &Folder, listed: &[String]) -> Result<Named, PackageError> {
     Ok(named)
 }
 
+/// Rules of one sign that follow each other: the order among them does not matter.
+#[derive(Default)]
+struct Run {
+    brings_back: bool,
+    paths: Paths,
+    /// A name with signs of a pattern is read as a pattern once it is found.
+    odd: Vec<String>,
+}
+
+impl Run {
+    fn new(brings_back: bool) -> Self {
+        Self { brings_back, ..Self::default() }
+    }
+
+    fn add(&mut self, path: &str, is_folder: bool, work: &Work) {
+        let sign = if self.brings_back { "!" } else { "" };
+        if !self.paths.add(path, is_folder, work) {
+            self.odd.push(format!("{sign}/{path}"));
+            if is_folder {
+                self.odd.push(format!("{sign}/{path}/**"));
+            }
+        }
+    }
+
+    fn end(self, folder: &Folder, rules: &mut Vec<Rule>) -> Result<(), PackageError> {
+        if !self.paths.is_empty() {
+            rules.push(Rule::of_paths(self.paths, self.brings_back));
+        }
+        rules.extend(compiled(folder, self.odd.iter().map(String::as_str))?);
+        Ok(())
+    }
+}
+
 fn twelve(folder: &Folder, listed: &[String]) -> Result<Named, PackageError> {
-    let files = folder.entries().iter().filter(|entry| entry.kind() == EntryKind::File);
-    let files: Vec<&str> = files.map(|entry| folder.inner(entry)).collect();
-    let folders: BTreeSet<&str> =
-        files.iter().flat_map(|file| file.match_indices('/').filter_map(|(at, _)| file.get(..at))).collect();
     let mut all = compiled(folder, ["*"])?;
+    let work = Work::default();
+    let mut run = Run::new(true);
     for entry in listed {
         let brings_back = !entry.starts_with('!');
         let pattern = entry.trim_start_matches('!');
@@ -170,30 +201,39 @@ fn twelve(folder: &Folder, listed: &[String]) -> Result<Named, PackageError> {
         let pattern = pattern.split('/').filter(|name| *name != ".").collect::<Vec<_>>().join("/");
         let glob = Glob::new(&format!("/{pattern}"), Case::Exact)
             .map_err(|TooManyError| too_much(&folder.outer("package.json"), &pattern))?;
-        let found = |path: &str, is_folder: bool| {
-            let path = format!("/{path}");
-            glob.matches_path(&path, Case::Exact) || glob.stands_below(&path, is_folder, Case::Exact)
-        };
-        let sign = if brings_back { "!" } else { "" };
-        let mut paths = Paths::default();
-        // A name with signs of a pattern is read as a pattern once it is found.
-        let mut odd = Vec::new();
-        for path in folders.iter().filter(|path| found(path, true)) {
-            if !paths.add(path, true) {
-                odd.extend([format!("{sign}/{path}"), format!("{sign}/{path}/**")]);
+        if run.brings_back != brings_back {
+            std::mem::replace(&mut run, Run::new(brings_back)).end(folder, &mut all)?;
+        }
+        each(folder, |path, is_folder| {
+            work.add(path.len());
+            let names = glob::names(&format!("/{path}"), Case::Exact);
+            if glob.matches_path(&names, &work) || glob.stands_below(&names, is_folder, &work) {
+                run.add(path, is_folder, &work);
             }
-        }
-        for path in files.iter().filter(|path| found(path, false)) {
-            if !paths.add(path, false) {
-                odd.push(format!("{sign}/{path}"));
-            }
-        }
-        if !paths.is_empty() {
-            all.push(Rule::of_paths(paths, brings_back));
-        }
-        all.extend(compiled(folder, odd.iter().map(String::as_str))?);
+            work.within_bounds(|| folder.outer("package.json"))
+        })?;
     }
+    run.end(folder, &mut all)?;
     Ok(Named { rules: all, ..Named::default() })
+}
+
+/// Hands over each file of the folder, and before the first file in it each folder. Nothing of it is kept: folders may be
+/// many times as many as files.
+fn each<'f>(
+    folder: &'f Folder,
+    mut take: impl FnMut(&'f str, bool) -> Result<(), PackageError>,
+) -> Result<(), PackageError> {
+    let mut before = "";
+    for entry in folder.entries().iter().filter(|entry| entry.kind() == EntryKind::File) {
+        let file = folder.inner(entry);
+        let known = file.bytes().zip(before.bytes()).take_while(|(one, other)| one == other).count();
+        for (at, _) in file.match_indices('/').filter(|(at, _)| *at >= known) {
+            take(file.get(..at).unwrap_or_default(), true)?;
+        }
+        take(file, false)?;
+        before = file;
+    }
+    Ok(())
 }
 
 /// The files of `patchedDependencies`, which are the project's own.

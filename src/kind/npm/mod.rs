@@ -35,6 +35,7 @@ mod surroundings;
 #[cfg(test)]
 mod tests;
 mod version;
+mod work;
 mod workspaces;
 mod yaml;
 
@@ -78,7 +79,7 @@ impl Kind for Npm {
 
     fn plan(&self, archive: &Archive, target: &Target) -> Result<Vec<PackagePlan>, PackageError> {
         let generation = generation(target)?;
-        archive.expect(&find::small(archive));
+        archive.expect(find::small(archive));
         let found = find::find(archive, &target.files)?;
         let surroundings = Surroundings::new(archive);
         let plans = found.into_iter().map(|found| {

@@ -30,18 +30,19 @@ pub(super) struct Packed {
     pub(super) digests: Digests,
 }
 
-/// The files of a package, in the order in which they are packed.
-struct Files(Vec<File>);
-
-struct File {
-    path: Box<str>,
-    mode: u32,
-    from: From,
+/// The files of a package, in the order in which they are packed. There may be a hundred thousand: their paths are those
+/// of their entries.
+struct Files {
+    /// How many bytes of an entry's path are the folder's own.
+    prefix: usize,
+    /// What takes the place of what is in `package.json`.
+    manifest: Option<Box<[u8]>>,
+    list: Vec<File>,
 }
 
-enum From {
-    Entry(Entry),
-    Bytes(Box<[u8]>),
+struct File {
+    entry: Entry,
+    mode: u32,
 }
 
 /// Packs the files, `package.json` first, then in the order of their paths' bytes. `bins` are made executable;
@@ -56,14 +57,11 @@ pub(super) fn pack(
     let (first, others): (Vec<&Entry>, Vec<&Entry>) =
         files.iter().partition(|entry| folder.inner(entry) == "package.json");
     let file = |entry: &Entry| {
-        let path = folder.inner(entry);
-        let from = match manifest.filter(|_| path == "package.json") {
-            Some(bytes) => From::Bytes(bytes.into()),
-            None => From::Entry(entry.clone()),
-        };
-        File { path: path.into(), mode: mode(entry.mode(), bins.contains(path)), from }
+        let mode = mode(entry.mode(), bins.contains(folder.inner(entry)));
+        File { entry: entry.clone(), mode }
     };
-    let files = Files(first.into_iter().chain(others).map(file).collect());
+    let list = first.into_iter().chain(others).map(file).collect();
+    let files = Files { prefix: folder.prefix(), manifest: manifest.map(Box::from), list };
     packed(files, Spool::default(), folder.path())
 }
 
@@ -86,17 +84,16 @@ fn packed(files: Files, spool: Spool, path: &str) -> Result<Packed, PackageError
 impl Files {
     fn write(&self, to: impl Write) -> Result<(), PackError> {
         let mut sink = Gzip::new(to)?;
-        for File { path, mode, from } in &self.0 {
-            let size = match from {
-                From::Bytes(bytes) => bytes.len() as u64,
-                From::Entry(entry) => entry.size(),
-            };
+        for File { entry, mode } in &self.list {
+            let path = entry.path().get(self.prefix..).unwrap_or_default();
+            let manifest = self.manifest.as_deref().filter(|_| path == "package.json");
+            let size = manifest.map_or_else(|| entry.size(), |manifest| manifest.len() as u64);
             for block in headers(path, size, *mode) {
                 sink.write_all(&block)?;
             }
-            match from {
-                From::Bytes(bytes) => sink.write_all(bytes)?,
-                From::Entry(entry) => copy(entry, &mut sink)?,
+            match manifest {
+                Some(manifest) => sink.write_all(manifest)?,
+                None => copy(entry, &mut sink)?,
             }
             sink.write_all(padding(size))?;
         }
@@ -108,7 +105,7 @@ impl Files {
 
 impl fmt::Debug for Files {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a package of {} files", self.0.len())
+        write!(f, "a package of {} files", self.list.len())
     }
 }
 
@@ -209,7 +206,7 @@ enum PackError {
     To(io::Error),
 }
 
-impl std::convert::From<io::Error> for PackError {
+impl From<io::Error> for PackError {
     fn from(error: io::Error) -> Self {
         Self::To(error)
     }
@@ -245,12 +242,8 @@ mod tests {
         let zip = Zip::new().file("package.json", "{}").file("noise.bin", &noise).file("a.js", "1").bytes();
         let archive = Archive::open(Arc::new(Memory(zip.into())), "Build", "x").unwrap();
         let files = || {
-            Files(
-                archive
-                    .entries()
-                    .map(|entry| File { path: entry.path().into(), mode: 0o644, from: From::Entry(entry) })
-                    .collect(),
-            )
+            let list = archive.entries().map(|entry| File { entry, mode: 0o644 }).collect();
+            Files { prefix: 0, manifest: None, list }
         };
         let kept = packed(files(), Spool::default(), "").unwrap();
         let made = packed(files(), Spool::with_room(1000, 300_000), "").unwrap();

@@ -4,6 +4,7 @@
 use super::braces::TooManyError;
 use super::class::Class;
 use super::parser::Parser;
+use super::work::Work;
 
 /// Whether `A` and `a` are the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +48,9 @@ pub(super) enum Token {
     Class(Class),
     Never,
 }
+
+/// How much memory is set in the time of a step.
+const SET_AT_ONCE: usize = 32;
 
 /// A compiled segment.
 #[derive(Debug, Clone)]
@@ -119,14 +123,16 @@ impl Segment {
     }
 
     /// Whether the name (from [`letters`]) is one of the segment's.
-    pub(super) fn matches(&self, name: &[char]) -> bool {
+    pub(super) fn matches(&self, name: &[char], work: &Work) -> bool {
+        work.add(1);
         match &self.form {
             Form::Empty => name.is_empty(),
             Form::Anything => !name.is_empty(),
-            Form::Plain(tokens) => wild(tokens, name, self.case),
+            Form::Plain(tokens) => wild(tokens, name, self.case, work),
             Form::Extended(nodes, start) => {
-                Search { nodes, name, case: self.case, known: vec![None; nodes.len() * (name.len() + 1)] }
-                    .leads_to_end(*start, 0)
+                let known = vec![None; nodes.len() * (name.len() + 1)];
+                work.add(known.len() / SET_AT_ONCE);
+                Search { nodes, name, case: self.case, known, work }.leads_to_end(*start, 0)
             }
         }
     }
@@ -142,10 +148,11 @@ fn accepts(token: &Token, letter: char, case: Case) -> bool {
 }
 
 /// The usual walk with one place to come back to: the last star.
-fn wild(tokens: &[Token], name: &[char], case: Case) -> bool {
+fn wild(tokens: &[Token], name: &[char], case: Case, work: &Work) -> bool {
     let (mut token, mut letter) = (0, 0);
     let mut back: Option<(usize, usize)> = None;
     while let Some(current) = name.get(letter) {
+        work.add(1);
         match tokens.get(token) {
             Some(Token::Star) => {
                 back = Some((token, letter));
@@ -172,12 +179,14 @@ struct Search<'a> {
     name: &'a [char],
     case: Case,
     known: Vec<Option<bool>>,
+    work: &'a Work,
 }
 
 impl Search<'_> {
     /// Whether the pattern from `node` on fits the name from `at` to its end. Every question is answered once; one
     /// that leads back to itself without having read a letter is answered with no.
     fn leads_to_end(&mut self, node: usize, at: usize) -> bool {
+        self.work.add(1);
         let question = node * (self.name.len() + 1) + at;
         match self.known.get_mut(question) {
             Some(Some(answer)) => return *answer,
@@ -211,7 +220,7 @@ mod tests {
     use super::*;
 
     fn matches(pattern: &str, name: &str) -> bool {
-        Segment::new(pattern, Case::Folded).unwrap().matches(&letters(name, Case::Folded))
+        Segment::new(pattern, Case::Folded).unwrap().matches(&letters(name, Case::Folded), &Work::default())
     }
 
     #[test]

@@ -166,6 +166,7 @@ impl<'a> Surroundings<'a> {
                 None => continue,
             };
             let taken = folder.is_empty() || globs.is_none_or(|globs| globs.take(folder));
+            globs.map_or(Ok(()), |globs| globs.within_bounds(|| within(root, "package.json")))?;
             if !taken || folder.split('/').any(|name| name == "node_modules") {
                 continue;
             }

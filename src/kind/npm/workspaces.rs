@@ -3,16 +3,20 @@
 use serde_json::{Map, Value};
 
 use super::super::PackageError;
-use super::glob::Glob;
+use super::glob::{self, Glob};
 use super::manifest::refused;
 use super::segment::Case;
+use super::work::Work;
 
 /// Most globs of one workspace: each folder is held against each.
 const MAX_GLOBS: usize = 1_000;
 
 /// Globs in the order in which they are written; the last that fits a folder decides.
 #[derive(Debug)]
-pub(super) struct Globs(Vec<Pattern>);
+pub(super) struct Globs {
+    patterns: Vec<Pattern>,
+    work: Work,
+}
 
 #[derive(Debug)]
 struct Pattern {
@@ -56,22 +60,30 @@ impl Globs {
             let glob = Glob::new(&format!("/{plain}"), Case::Exact).map_err(|_| "stand for too much")?;
             Ok(Pattern { text: plain.to_owned(), glob, takes })
         });
-        patterns.collect::<Result<_, _>>().map(Self)
+        patterns.collect::<Result<_, _>>().map(|patterns| Self { patterns, work: Work::default() })
     }
 
     /// Whether the folder, seen from the workspace's root, is a member.
     pub(super) fn take(&self, folder: &str) -> bool {
+        let names = glob::names(&format!("/{folder}"), Case::Exact);
+        let fits = |pattern: &Pattern| pattern.fits(folder, &names, &self.work);
         !folder.is_empty()
-            && self.0.iter().fold(false, |takes, pattern| if pattern.fits(folder) { pattern.takes } else { takes })
+            && self.patterns.iter().fold(false, |takes, pattern| if fits(pattern) { pattern.takes } else { takes })
+    }
+}
+
+impl Globs {
+    /// Refuses globs, of the workspace whose manifest is at `path`, that it took too much work to hold folders against.
+    pub(super) fn within_bounds(&self, path: impl FnOnce() -> String) -> Result<(), PackageError> {
+        self.work.within_bounds(path)
     }
 }
 
 impl Pattern {
     /// Whether the glob is about the folder. Names with a leading dot are not meant by a wildcard.
-    fn fits(&self, folder: &str) -> bool {
+    fn fits(&self, folder: &str, names: &[Vec<char>], work: &Work) -> bool {
         let hidden = folder.split('/').find(|name| name.starts_with('.'));
-        self.glob.matches_path(&format!("/{folder}"), Case::Exact)
-            && hidden.is_none_or(|name| self.text.split('/').any(|part| part == name))
+        self.glob.matches_path(names, work) && hidden.is_none_or(|name| self.text.split('/').any(|part| part == name))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Paths of very many files: of a path in the repository that ends like the file's path in the artifact only the
 //! beginning is kept, and of equal beginnings one.
 
+use std::borrow::Borrow;
 use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -10,15 +11,26 @@ use super::RepoPath;
 /// A path inside a repository, kept as what stands before the end that it shares with another path.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Place {
-    before: Arc<str>,
+    /// A pointer of one word, since there may be a hundred thousand of them.
+    pub(crate) before: Arc<String>,
     /// Where the shared end begins in the other path.
-    from: u32,
+    pub(crate) from: u32,
+}
+
+/// A beginning that is known by its text.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Known(Arc<String>);
+
+impl Borrow<str> for Known {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
 }
 
 /// Makes places, of which those that begin alike share that.
 #[derive(Debug, Default)]
 pub struct Places {
-    known: HashSet<Arc<str>>,
+    known: HashSet<Known>,
     bytes: usize,
 }
 
@@ -37,11 +49,11 @@ impl Places {
             (Some(begin), Some(before)) => (before, begin),
             _ => (&**path, u32::MAX),
         };
-        let known = self.known.get(before).cloned();
+        let known = self.known.get(before).map(|Known(known)| Arc::clone(known));
         let before = known.unwrap_or_else(|| {
             self.bytes += before.len();
-            let before: Arc<str> = before.into();
-            self.known.insert(Arc::clone(&before));
+            let before = Arc::new(before.to_owned());
+            self.known.insert(Known(Arc::clone(&before)));
             before
         });
         Place { before, from }
@@ -61,7 +73,14 @@ impl Place {
 
     /// The path in its two parts.
     pub fn parts<'a>(&'a self, origin: &'a str) -> Parts<'a> {
-        Parts(&self.before, origin.get(self.from as usize..).unwrap_or_default())
+        Parts::of(&self.before, self.from, origin)
+    }
+}
+
+impl<'a> Parts<'a> {
+    /// The parts of what a [`Place`] holds, of a file that comes from `origin`.
+    pub(crate) fn of(before: &'a str, from: u32, origin: &'a str) -> Self {
+        Self(before, origin.get(from as usize..).unwrap_or_default())
     }
 }
 

@@ -155,6 +155,9 @@ async fn a_conflict_with_a_digest_that_nobody_can_compare() {
     let stack = stack().await;
     stack.publish(package("left", "1.0.0")).await;
     stack.artifactory.switch(|switches| switches.storage_api = artifactory::Endpoint::Answers(403));
+    // Nor does the file's own path tell.
+    let closed = Fault::Answer { status: 403, headers: Vec::new(), body: String::new() };
+    stack.traffic.fault(artifactory::SERVICE, Some(Method::HEAD), "/left-1.0.0.tgz", 0, 9, closed);
     insta::assert_snapshot!(refused(&stack, stack.action(package_with("left", "1.0.0", "other"))).await, @r"
     JobFailed
     This version is in the repository with other content: left@1.0.0 (left/-/left-1.0.0.tgz: there sha512 mtQ0Yx5qHD3MAk9bNUcFHW7hpW93GMM0VyuZjIudCJcWzpm1F5LGya3uf/GZF54wpQJKLHl+Vg8Cg1xXzAMfzg==, here sha512 EHGXtdB1ak2kbuMLXpB1mrqQQimnH1hPofV+3Uda+oXvXeRqbuuPupsLiXrHQ/1W/rq+6CxzMf0wFUUyyX5BxQ==; index.js has other bytes).

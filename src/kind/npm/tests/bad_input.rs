@@ -221,6 +221,30 @@ fn patterns_that_would_take_all_memory_or_time_are_refused_with_their_place() {
 }
 
 #[test]
+fn more_files_and_patterns_than_can_be_held_against_each_other_are_refused() {
+    let name = "a".repeat(200);
+    let files = |zip: Zip| (0..200).fold(zip, |zip, at| zip.file(&format!("{name}{at}"), ""));
+    let refused = |told: &str, error: String| {
+        assert!(error.contains("package.json has more files and more patterns than"), "{told}: {error}");
+    };
+    let manifest = |members: &str| format!(r#"{{"name":"left","version":"1.0.0"{members}}}"#);
+    let zip = files(root(manifest("")).file(".npmignore", "*a*a*a*b\n".repeat(4_000)));
+    refused(".npmignore", error(zip, ""));
+    let patterns = format!(r#","files":[{}"x"]"#, r#""*a*a*a*b","#.repeat(4_000));
+    refused("files", error(files(root(manifest(&patterns))), ""));
+    let twelve = |zip: Zip| {
+        let mut target = target("", None);
+        target.options.insert("npm-files".to_owned(), "12".to_owned());
+        Npm.plan(&archive(zip.bytes()), &target).unwrap_err().to_string()
+    };
+    refused("files of npm 12", twelve(files(root(manifest(&patterns)))));
+    // Paths that are found are kept, again for each change of sign.
+    let signs = format!(r#","files":[{}"x"]"#, r#""**","!**","#.repeat(200));
+    refused("signs of npm 12", twelve(files(root(manifest(&signs)))));
+    assert!(names(files(root(manifest(r#","files":["**","!**","**"]"#))), "").contains("left"));
+}
+
+#[test]
 fn brackets_that_are_never_closed_are_letters_as_long_as_they_are_few() {
     let zip = |brackets: usize| {
         let line = "[".repeat(brackets);
