@@ -28,6 +28,7 @@ mod make;
 pub mod metric;
 pub mod package;
 pub mod plan;
+pub mod proxy;
 pub mod publish;
 pub mod registry;
 pub mod report;

@@ -58,7 +58,8 @@ fn worker(settings: Settings, aws: SdkConfig, trust: Trust) -> Worker {
     // Beside the rest: reading them takes longer than all of it, and only who meets a certificate waits for it.
     let reading = trust.clone();
     drop(tokio::task::spawn_blocking(move || reading.read()));
-    let (http, pipeline, secrets) = (Http::new(trust), CodePipeline::new(&aws), Secrets::new(&aws));
+    let http = Http::new(trust).hiding(settings.proxy_secrets.clone());
+    let (pipeline, secrets) = (CodePipeline::new(&aws), Secrets::new(&aws));
     Worker::new(Services { settings, aws, pipeline, secrets, http, turns: Turns::default() })
 }
 

@@ -7,6 +7,7 @@ use reqwest::Client;
 use super::network::Reach;
 use super::retry::Pacing;
 use crate::client::{ClientError, Clients};
+use crate::credential::SecretText;
 use crate::trust::{self, Trust};
 
 /// How long a connection may take to be made.
@@ -17,6 +18,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 pub struct Http {
     clients: Clients,
     trust: Trust,
+    hidden: Vec<SecretText>,
     pacing: Pacing,
 }
 
@@ -24,7 +26,14 @@ impl Http {
     /// No connection yet.
     pub fn new(trust: Trust) -> Self {
         let clients = Clients::new(trust.clone(), trust::Http::OneOrTwo, CONNECT);
-        Self { clients, trust, pacing: Pacing::default() }
+        Self { clients, trust, hidden: Vec::new(), pacing: Pacing::default() }
+    }
+
+    /// The same, with texts that are blanked out of whatever a server says.
+    #[must_use]
+    pub fn hiding(mut self, secrets: Vec<SecretText>) -> Self {
+        self.hidden = secrets;
+        self
     }
 
     /// The same with another patience, for tests that must not wait.
@@ -36,6 +45,10 @@ impl Http {
 
     pub(super) fn pacing(&self) -> Pacing {
         self.pacing
+    }
+
+    pub(super) fn hidden(&self) -> Vec<SecretText> {
+        self.hidden.clone()
     }
 
     pub(super) fn reach(&self) -> Reach {

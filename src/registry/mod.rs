@@ -74,7 +74,7 @@ impl Registry {
         credential: &Credential,
         deadline: Deadline,
     ) -> Result<Self, RegistryError> {
-        let wire = Wire::new(http.client()?, http.reach(), http.pacing());
+        let wire = Wire::new(http.client()?, http.reach(), http.pacing(), http.hidden());
         let session = Session::open(&wire, base, credential, deadline).await?;
         Ok(Self { base: base.clone(), deadline, session, wire, sees: OnceCell::new(), comparing: Mutex::new(()) })
     }

@@ -131,8 +131,8 @@ impl Take for Text {
 }
 
 impl Wire {
-    pub(super) fn new(client: Client, reach: Reach, pacing: Pacing) -> Self {
-        let secrets = RwLock::new(Vec::new());
+    pub(super) fn new(client: Client, reach: Reach, pacing: Pacing, hidden: Vec<SecretText>) -> Self {
+        let secrets = RwLock::new(hidden);
         Self { client, pacing, reach, secrets, sent: AtomicU64::new(0), retries: AtomicU32::new(0) }
     }
 

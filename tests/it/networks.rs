@@ -6,7 +6,10 @@ mod endpoints;
 mod identity;
 mod proxies;
 
+use std::net::SocketAddr;
 use std::time::Duration;
+
+use tokio::net::TcpSocket;
 
 use crate::scene::{self, failure, numbers, package, path};
 use crate::stack::http::Door;
@@ -54,6 +57,14 @@ async fn refused(stack: &Stack) -> String {
     let (kind, message) = failure(stack.pipeline.result(&job));
     let port = stack.artifactory.platform_url().rsplit(':').next().unwrap_or_default().to_owned();
     scene::steady(stack, &format!("{kind}\n{message}").replace(&format!("localhost:{port}"), "localhost:PORT"))
+}
+
+/// An address of which nobody else gets the port, but at which nobody listens, either.
+fn nobody() -> (TcpSocket, SocketAddr) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = socket.local_addr().unwrap();
+    (socket, address)
 }
 
 /// A front for one of AWS's services.

@@ -3,6 +3,7 @@
 
 mod builds;
 mod claims;
+mod existing;
 mod reports;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,9 +13,9 @@ use base64::engine::general_purpose::STANDARD;
 use hyper::Method;
 
 use super::artifactory::{self, Artifactory, StoredFile};
-use super::http::{Fault, Request, Seen};
+use super::http::{Request, Seen};
 use super::pipeline::{self, CodePipeline, JobId, JobResult};
-use super::planned::{Planned, tarball};
+use super::planned::Planned;
 use super::role::Role;
 use super::s3::{self, S3};
 use super::{JOURNAL, USER, lambda, secrets};
@@ -163,7 +164,7 @@ pub(crate) fn all(witness: &Witness, promises: &[Promise], before: &[StoredFile]
     }
     builds::i3_every_build_is_of_a_job(witness, promises)?;
     i3_nothing_that_existed_is_changed(witness, before)?;
-    i3_nothing_that_existed_is_sent(witness, before)?;
+    existing::i3_nothing_that_existed_is_sent(witness, before)?;
     if !witness.allowed.replacing {
         i3_nothing_is_stored_twice(witness)?;
     }
@@ -264,29 +265,6 @@ pub(crate) fn i3_nothing_that_existed_is_changed(witness: &Witness, before: &[St
             != (&before.content, &before.properties, &before.created_by)
         {
             return Err(format!("I3: {} was changed", before.path));
-        }
-    }
-    Ok(())
-}
-
-/// I3: for a version that was there no publication is as much as sent, whatever a server would make of it.
-pub(crate) fn i3_nothing_that_existed_is_sent(witness: &Witness, before: &[StoredFile]) -> Verdict {
-    let before: BTreeSet<&str> = before.iter().map(|file| file.path.as_str()).collect();
-    // Where a drawn refusal hid the only place that tells of it, nobody could know.
-    let hidden = |name: &str| {
-        let denied = |seen: &Seen| matches!(seen.fault, Some(Fault::Answer { status: 401 | 403, .. }));
-        let is_listing = |path: &str| below_npm(path) && path.ends_with(&format!("/{name}"));
-        witness.seen.iter().any(|seen| denied(seen) && is_listing(&seen.request.path))
-    };
-    let sent = |seen: &&Seen| seen.service == artifactory::SERVICE && seen.request.method == Method::PUT;
-    for Seen { request, .. } in witness.seen.iter().filter(sent) {
-        let document = request.json();
-        let name = document["name"].as_str().unwrap_or_default();
-        for (version, _) in document["versions"].as_object().into_iter().flatten() {
-            let path = tarball(name, version);
-            if before.contains(path.as_str()) && !hidden(name) {
-                return Err(format!("I3: {path} was there, and was sent all the same"));
-            }
         }
     }
     Ok(())

@@ -94,7 +94,9 @@ impl Way {
         let line = format!("{method} {place} {status}");
         self.asked.lock().expect("no test panics while it holds this").push(line);
         if status != 200 {
-            let body = "not from here";
+            // Some show what they were given.
+            let given = text.lines().find(|line| line.to_lowercase().starts_with("proxy-authorization: "));
+            let body = format!("not from here {}", given.unwrap_or_default());
             let answer = format!(
                 "HTTP/1.1 {status} No\r\nproxy-authenticate: Basic realm=\"proxy\"\r\ncontent-length: {}\r\n\
                  connection: close\r\n\r\n{body}",

@@ -1,23 +1,23 @@
 //! A VPC in which one of AWS's services is out of reach: what becomes of the job, and what is told.
 
-use tokio::net::TcpListener;
+use tokio::net::TcpSocket;
 
-use super::{SHORT, left};
+use super::{SHORT, left, nobody};
 use crate::scene::{claim, event, failure, numbers, stack};
 use crate::stack::Stack;
 use crate::stack::lambda::InvocationError;
 
 /// The function cannot reach this service.
-async fn without(service: &str) -> Stack {
+async fn without(service: &str) -> (Stack, TcpSocket) {
     let stack = stack().await;
-    let nobody = TcpListener::bind(("127.0.0.1", 0)).await.unwrap().local_addr().unwrap();
+    let (socket, nobody) = nobody();
     stack.set(&format!("AWS_ENDPOINT_URL_{service}"), &format!("http://{nobody}"));
-    stack
+    (stack, socket)
 }
 
 #[tokio::test]
 async fn without_secrets_manager_the_job_fails_and_says_so() {
-    let stack = without("SECRETS_MANAGER").await;
+    let (stack, _socket) = without("SECRETS_MANAGER").await;
     let job = stack.pipeline.queue(left(&stack));
     stack.worker().await;
     let answer = stack.lambda.invoke(stack.pipeline.started_event(&job), SHORT).await.unwrap();
@@ -31,7 +31,7 @@ async fn without_secrets_manager_the_job_fails_and_says_so() {
 #[tokio::test]
 async fn without_codepipeline_or_the_journal_the_invocation_fails_and_no_job_is_taken() {
     for (service, call) in [("CODEPIPELINE", "PollForJobs"), ("S3", "ListObjectsV2")] {
-        let stack = without(service).await;
+        let (stack, _socket) = without(service).await;
         let job = stack.pipeline.queue(left(&stack));
         stack.worker().await;
         let answer = stack.lambda.invoke(event("schedule.json"), SHORT).await;

@@ -1,14 +1,12 @@
 //! Proxies: what goes through one and what does not, its password, and one that does not let us through.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use tokio::net::TcpListener;
-
-use super::{aws_behind_tls, moved_to, published, refused};
+use super::{aws_behind_tls, moved_to, nobody, published, refused};
 use crate::scene::stack;
 use crate::stack::Stack;
 use crate::stack::proxy::{Policy, Proxy};
 use crate::stack::tls::{Authority, Clients, Front, Offered, Validity};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
 /// A name that only the proxy knows.
 const HOST: &str = "artifactory.corp:8443";
@@ -133,7 +131,7 @@ async fn a_proxy_that_is_not_there() {
     let stack = stack().await;
     keep_secret(&stack);
     behind_a_proxy(&stack, &Authority::new("Corp root"), Policy::Open).await;
-    let nobody = TcpListener::bind(("127.0.0.1", 0)).await.unwrap().local_addr().unwrap();
+    let (_socket, nobody) = nobody();
     stack.set("HTTPS_PROXY", &format!("http://build:{ENCODED}@{nobody}"));
     let refusal = refused(&stack).await;
     let (before, rest) = refusal.split_once(" (").unwrap();
@@ -162,4 +160,22 @@ async fn a_plain_artifactory_is_reached_through_the_proxy_for_plain_http() {
     published(&stack).await;
     let asked = proxy.asked();
     assert!(!asked.is_empty() && asked.iter().all(|line| line.ends_with(" artifactory.corp:8081 200")), "{asked:?}");
+}
+
+#[tokio::test]
+async fn a_proxy_for_plain_http_that_shows_the_password_that_it_does_not_take() {
+    let stack = stack().await;
+    let proxy = Proxy::start(Policy::Password("build:another".to_owned()), &[]).await;
+    keep_secret(&stack);
+    moved_to(&stack, "http://artifactory.corp:8081");
+    stack.set("HTTP_PROXY", &format!("http://build:{ENCODED}@{}", proxy.address()));
+    stack.set("NO_PROXY", "127.0.0.1");
+    insta::assert_snapshot!(refused(&stack).await, @r"
+    ConfigurationError
+    Asking for a short-lived token: POST api/security/token was answered with 407; the server said: not from here proxy-authorization: Basic [secret].
+    Target: npm-local at http://artifactory, with the secret codepipeline-artifactory/default.
+    Nothing was published; not published: left@1.0.0.
+    What to do: Give the function a proxy that lets it through.
+    Log: request id RUN.
+    ");
 }

@@ -256,10 +256,10 @@ async fn a_connection_that_nobody_takes() {
     let message = refused_within(&stack, action, Duration::from_secs(5)).await;
     insta::assert_snapshot!(attempts_aside(&message.replace(&gone.to_string(), "GONE")), @r"
     SystemUnavailable
-    Asking for a short-lived token: POST api/security/token got no answer (N attempts): no connection could be made: error sending request: client error (Connect): tcp connect error: Connection refused (os error 111).
+    Asking for a short-lived token: POST api/security/token got no answer (N attempts): no connection could be made to GONE: error sending request: client error (Connect): tcp connect error: Connection refused (os error 111).
     Target: npm-local at http://GONE, with the secret codepipeline-artifactory/default.
     Nothing was published; not published: left@1.0.0.
-    What to do: Check that ArtifactoryHost is right and that the function can reach it (DNS, network, proxy, certificate); if it can, retry the stage later.
+    What to do: Check that ArtifactoryHost is right and that the function can reach it (DNS, network, proxy); if it can, retry the stage later.
     Log: request id RUN.
     ");
     assert!(!message.contains(PASSWORD));
