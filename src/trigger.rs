@@ -6,6 +6,7 @@ use aws_smithy_types::date_time::{DateTime, Format};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use crate::invoke::{self, Invoked};
 use crate::job::PipelineRun;
 
 /// The kinds of doorbell.
@@ -24,6 +25,8 @@ pub enum Trigger {
     Schedule,
     /// A person: `{}`.
     Manual,
+    /// CodePipeline's action that invokes a Lambda function: the job itself, or what pretends to be one.
+    InvokeAction(Invoked),
     /// Something that is no event; it wakes us all the same.
     Unknown(String),
 }
@@ -59,7 +62,7 @@ impl Trigger {
     pub fn started(&self) -> Option<&Started> {
         match self {
             Self::ActionStarted { started, .. } => started.as_ref(),
-            Self::PipelineChange | Self::Schedule | Self::Manual | Self::Unknown(_) => None,
+            Self::PipelineChange | Self::Schedule | Self::Manual | Self::InvokeAction(_) | Self::Unknown(_) => None,
         }
     }
 
@@ -68,6 +71,12 @@ impl Trigger {
         let Some(object) = event.as_object() else {
             return Self::Unknown(format!("the event is not a JSON object but {}", type_name(event)));
         };
+        if let Some(job) = object.get(invoke::MEMBER) {
+            return Invoked::parse(job).map_or_else(
+                || Self::Unknown("the event of an Invoke action has no job with a usable id".to_owned()),
+                Self::InvokeAction,
+            );
+        }
         if !object.contains_key("detail-type") && !object.contains_key("source") {
             return Self::Manual;
         }
