@@ -22,6 +22,7 @@ ONLY_URL = {"ArtifactoryUrl": URL}
 EVERYTHING = ONLY_URL | {
     "SecretKmsKeyArn": KEY,
     "AllowHttp": "true",
+    "AllowInvokeAction": "true",
     "CaCertificates": "arn:aws:secretsmanager:eu-west-1:111122223333:secret:ca-AbCdEf",
     "ActionProvider": "Second",
     "ActionVersion": "3",
@@ -52,6 +53,7 @@ ENVIRONMENT = {
     "DEFAULT_SECRET_ID": "<Credential>",
     "ARTIFACTORY_URL": URL,
     "ALLOW_HTTP": "false",
+    "ALLOW_INVOKE_ACTION": "false",
     "JOBS_IN_FLIGHT": 4,
     "AWS_LAMBDA_LOG_LEVEL": "INFO",
 }
@@ -336,6 +338,7 @@ def check_parameters(report, template, events):
         "ACTION_PROVIDER": "Second",
         "ACTION_VERSION": "3,2",
         "ALLOW_HTTP": "true",
+        "ALLOW_INVOKE_ACTION": "true",
         "CA_CERTIFICATES": EVERYTHING["CaCertificates"],
         "JOBS_IN_FLIGHT": 8,
         "AWS_LAMBDA_LOG_LEVEL": "DEBUG",

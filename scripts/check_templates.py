@@ -36,6 +36,7 @@ ENVIRONMENT = {
     "DEFAULT_SECRET_ID",
     "ARTIFACTORY_URL",
     "ALLOW_HTTP",
+    "ALLOW_INVOKE_ACTION",
     "CA_CERTIFICATES",
     "JOBS_IN_FLIGHT",
     "AWS_LAMBDA_LOG_LEVEL",
@@ -338,7 +339,7 @@ def check_events(report, template, events):
     parameters = template["Parameters"]
     rule["detail"]["type"]["provider"] = [resolve(name, parameters) for name in rule["detail"]["type"]["provider"]]
     report.expect("version" not in rule["detail"]["type"], "ActionStarted: the pattern names a version")
-    wanted = ["action-started", "doctor", "manual", "pipeline-started", "schedule", "stage-started"]
+    wanted = ["action-started", "codepipeline-job", "doctor", "manual", "pipeline-started", "schedule", "stage-started"]
     report.equal("the sample events", sorted(events), wanted)
     for name, event in events.items():
         report.equal(f"{name}.json: matched by the rule", matches(rule, event), name == "action-started")
@@ -349,7 +350,24 @@ def check_events(report, template, events):
     type_ = events.get("action-started", {}).get("detail", {}).get("type", {})
     report.expect(isinstance(type_.get("version"), str), "action-started.json: the type's version is not a string")
     report.equal("manual.json", events.get("manual"), {})
+    check_invoke_event(report, events.get("codepipeline-job", {}))
     report.equal("schedule.json: source", events.get("schedule", {}).get("source"), "aws.events")
+
+
+def check_invoke_event(report, event):
+    """The event of an Invoke action has our properties in one text, and words in the place of credentials."""
+    data = event["CodePipeline.job"]["data"]
+    parameters = json.loads(data["actionConfiguration"]["configuration"]["UserParameters"])
+    required = {name for name, needed in PROPERTIES.items() if needed}
+    report.expect(
+        required <= set(parameters) <= set(PROPERTIES),
+        f"codepipeline-job.json: UserParameters are {sorted(parameters)}",
+    )
+    for name in ("accessKeyId", "secretAccessKey", "sessionToken"):
+        value = data["artifactCredentials"][name]
+        report.expect(
+            re.fullmatch(r"[a-z]+(-[a-z]+)*-of-the-job", value), f"codepipeline-job.json: {name} is no placeholder"
+        )
 
 
 def publish_action(report, where, stages):

@@ -28,6 +28,11 @@ BREAKS = {
         '  AllowHttp:\n    Type: String\n    Default: "true"\n',
         "only ArtifactoryUrl: environment",
     ),
+    "invoke actions by default": (
+        '  AllowInvokeAction:\n    Type: String\n    Default: "false"\n',
+        '  AllowInvokeAction:\n    Type: String\n    Default: "true"\n',
+        "only ArtifactoryUrl: environment",
+    ),
     "the dashboard does not follow its switch": (
         "    Condition: HasDashboard\n",
         "",

@@ -224,6 +224,18 @@ BREAKS = {
         '"version": 1',
         "is not a float",
     ),
+    "an event has a real key": (
+        "events/codepipeline-job.json",
+        "access-key-id-of-the-job",
+        "ASIAIOSFODNN7EXAMPLE",
+        "accessKeyId is no placeholder",
+    ),
+    "an Invoke action with a property of its own": (
+        "events/codepipeline-job.json",
+        "RepoKey",
+        "Repository",
+        "UserParameters are",
+    ),
     "an event's type has a number": ("events/action-started.json", '"version": "1"', '"version": 1', "is not a string"),
     "the example asks for an unknown property": (PIPELINE, '"RepoKey"', '"Repo"', "unknown properties ['Repo']"),
     "the example lacks a required property": (

@@ -6,22 +6,42 @@ use crate::aws::secret::{Freshness, Secrets};
 use crate::credential::{ArtifactorySecret, Credential};
 use crate::deadline::Deadline;
 use crate::failure::Failure;
+use crate::job::{Arrival, Job};
 use crate::registry::url::Base;
 use crate::settings::Settings;
+
+/// Who asks for a credential.
+#[derive(Debug, Clone, Copy)]
+pub enum Asker<'a> {
+    /// A custom action's job, of this pipeline where CodePipeline tells.
+    Pipeline(Option<&'a str>),
+    /// An Invoke action's job, of which nobody can say where it comes from.
+    InvokeAction,
+}
+
+impl<'a> Asker<'a> {
+    /// Who asks where this job does.
+    pub fn of(job: &'a Job) -> Self {
+        match job.arrival {
+            Arrival::Polled => Self::Pipeline(job.run.pipeline.as_deref()),
+            Arrival::Invoked => Self::InvokeAction,
+        }
+    }
+}
 
 /// Reads the secret that the action or the stack names, and gives its credential if this job may use it.
 pub async fn credential(
     secrets: &Secrets,
     settings: &Settings,
     action: &ActionConfig,
-    pipeline: Option<&str>,
+    asker: Asker<'_>,
     freshness: Freshness,
     deadline: Deadline,
 ) -> Result<Credential, Failure> {
     let id = action.secret_id.as_ref().or(settings.default_secret_id.as_ref()).ok_or(Failure::NoSecret)?;
     let value = secrets.value(id, freshness, deadline).await;
     let value = value.map_err(|source| Failure::SecretUnread { id: id.clone(), source })?;
-    allowed(id, value.expose(), settings, action, pipeline)
+    allowed(id, value.expose(), settings, action, asker)
 }
 
 /// The secret's credential, if this job may use it for this Artifactory.
@@ -30,7 +50,7 @@ fn allowed(
     value: &str,
     settings: &Settings,
     action: &ActionConfig,
-    pipeline: Option<&str>,
+    asker: Asker<'_>,
 ) -> Result<Credential, Failure> {
     let id = id.to_owned();
     let secret = match ArtifactorySecret::parse(value, action.user_name.as_deref()) {
@@ -50,10 +70,16 @@ fn allowed(
         Some(bound) if bound != *host => return Err(Failure::BoundElsewhere { id, host: host.clone(), bound }),
         Some(_) => {}
     }
-    if !secret.serves_pipeline(pipeline) {
-        let what = pipeline
-            .map_or_else(|| "by a job without a pipeline".to_owned(), |name| format!("by the pipeline {name:?}"));
-        return Err(Failure::SecretNotFor { id, what });
+    match asker {
+        Asker::Pipeline(pipeline) if secret.serves_pipeline(pipeline) => {}
+        Asker::InvokeAction if secret.serves_invoke_actions() => {}
+        Asker::Pipeline(Some(name)) => {
+            return Err(Failure::SecretNotFor { id, what: format!("by the pipeline {name:?}") });
+        }
+        Asker::Pipeline(None) => {
+            return Err(Failure::SecretNotFor { id, what: "by a job without a pipeline".to_owned() });
+        }
+        Asker::InvokeAction => return Err(Failure::SecretUnmarked { id }),
     }
     if !secret.serves_repository(repository.as_str()) {
         return Err(Failure::SecretNotFor { id, what: format!("for the repository {repository}") });
@@ -69,6 +95,10 @@ mod tests {
     use crate::job::{Configuration, PipelineRun};
 
     fn decide(value: &str, stack: &str, pipeline: Option<&str>) -> Result<Credential, Failure> {
+        decide_for(value, stack, Asker::Pipeline(pipeline))
+    }
+
+    fn decide_for(value: &str, stack: &str, asker: Asker<'_>) -> Result<Credential, Failure> {
         let settings = Settings::read(|name| match name {
             "JOURNAL_BUCKET" => Some("journal".to_owned()),
             "ARTIFACTORY_URL" => Some(stack.to_owned()),
@@ -82,7 +112,7 @@ mod tests {
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
         .into();
         let action = ActionConfig::parse(&Configuration(configuration), &PipelineRun::default(), false).unwrap();
-        allowed("s", value, &settings.unwrap(), &action, pipeline)
+        allowed("s", value, &settings.unwrap(), &action, asker)
     }
 
     #[test]
@@ -107,6 +137,24 @@ mod tests {
             assert_eq!(failure.kind().as_str(), "ConfigurationError");
             assert!(failure.to_string().contains(refusal), "{failure}");
             assert!(!format!("{failure:?}").contains("hunter2"));
+        }
+    }
+
+    #[test]
+    fn an_invoke_action_needs_a_secret_that_is_marked_for_it_and_bound_all_the_same() {
+        let stack = "https://acme.jfrog.io";
+        let marked = r#"{"access_token":"t","pipelines":["(invoke)"],"repositories":["npm-*"]}"#;
+        assert!(decide_for(marked, stack, Asker::InvokeAction).is_ok());
+        for (secret, stack, refusal) in [
+            (r#"{"access_token":"t"}"#, stack, "do not hold \"(invoke)\""),
+            (r#"{"access_token":"t","pipelines":["*"]}"#, stack, "do not hold \"(invoke)\""),
+            (r#"{"access_token":"t","pipelines":["(invoke)"],"repositories":["x"]}"#, stack, "for the repository"),
+            (marked, "https://other.jfrog.io", "belongs to https://other.jfrog.io"),
+            (marked, "", "is not bound"),
+        ] {
+            let failure = decide_for(secret, stack, Asker::InvokeAction).unwrap_err();
+            assert_eq!(failure.kind().as_str(), "ConfigurationError");
+            assert!(failure.to_string().contains(refusal), "{failure}");
         }
     }
 

@@ -121,6 +121,10 @@ struct Members {
     repositories: Option<Vec<String>>,
 }
 
+/// What marks a secret for jobs of Invoke actions, among its `pipelines`. No pipeline can be called that (API model:
+/// letters, digits, `.@-_`).
+pub const INVOKE_MARK: &str = "(invoke)";
+
 const KNOWN: [&str; 6] = ["username", "password", "access_token", "url", "pipelines", "repositories"];
 
 impl ArtifactorySecret {
@@ -176,6 +180,12 @@ impl ArtifactorySecret {
             None => true,
             Some(allowed) => pipeline.is_some_and(|name| allowed.iter().any(|pattern| covers(pattern, name))),
         }
+    }
+
+    /// Whether the secret is marked for jobs of Invoke actions: they name no pipeline, and whoever may invoke the function
+    /// can make one up, so that no pattern stands for them and a secret that lists nobody is not meant.
+    pub fn serves_invoke_actions(&self) -> bool {
+        self.pipelines.as_ref().is_some_and(|allowed| allowed.iter().any(|one| one == INVOKE_MARK))
     }
 
     /// Whether the secret may be used for this repository.
@@ -251,6 +261,27 @@ mod tests {
         assert!(secret.serves_repository("npm-local") && secret.serves_repository("x1"));
         assert!(!covers("!x", "y"), "a negation must not open the list");
         assert!(!secret.serves_repository("x") && !secret.serves_repository("maven"));
+    }
+
+    #[test]
+    fn only_the_mark_itself_lets_invoke_actions_use_a_secret() {
+        let of = |pipelines: serde_json::Value| {
+            let value = serde_json::json!({ "access_token": "t", "pipelines": pipelines });
+            ArtifactorySecret::parse(&value.to_string(), None).unwrap()
+        };
+        assert!(of(serde_json::json!(["(invoke)"])).serves_invoke_actions());
+        let both = of(serde_json::json!(["team-*", "(invoke)"]));
+        assert!(both.serves_invoke_actions() && both.serves_pipeline(Some("team-a")));
+        for others in
+            [&["*"][..], &["**"], &["?invoke?"], &["{(invoke)}"], &["(INVOKE)"], &["invoke"], &[" (invoke)"], &[]]
+        {
+            assert!(!of(others.into()).serves_invoke_actions(), "{others:?}");
+        }
+        let marked = of(serde_json::json!(["(invoke)"]));
+        assert!(!marked.serves_pipeline(Some("invoke")) && !marked.serves_pipeline(Some("(invoke")));
+        assert!(!marked.serves_pipeline(None));
+        assert!(!ArtifactorySecret::parse(r#"{"access_token":"t"}"#, None).unwrap().serves_invoke_actions());
+        assert!(!ArtifactorySecret::parse("plain", Some("ci")).unwrap().serves_invoke_actions());
     }
 
     #[test]

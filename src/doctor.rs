@@ -4,7 +4,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::access;
+use crate::access::{self, Asker};
 use crate::action::ActionConfig;
 use crate::answer::Outcome;
 use crate::aws::AwsError;
@@ -160,8 +160,8 @@ pub async fn answer(hand: Hand<'_>, question: &Question) -> DoctorReport {
 /// Reads the journal, and writes and removes a claim as jobs do.
 async fn journal(hand: Hand<'_>, report: &mut DoctorReport) {
     const REMEDY: &str = "Check JOURNAL_BUCKET, and the role's rights on jobs/ and quarantine/ in it.";
-    let types = &hand.services.settings.action_types;
-    let survey = match hand.journal.survey(types, hand.deadline).await {
+    let types = claimed(hand);
+    let survey = match hand.journal.survey(&types, hand.deadline).await {
         Ok(survey) => survey,
         Err(error) => return report.note("journal", State::Wrong, chain(&error), REMEDY),
     };
@@ -197,6 +197,11 @@ async fn written(hand: Hand<'_>, record: Record) -> Result<(), AwsError> {
         Claiming::Ours(claim) => hand.journal.close(claim, hand.deadline).await,
         Claiming::Held => Ok(()),
     }
+}
+
+/// The action types whose claims are ours.
+fn claimed(hand: Hand<'_>) -> Vec<ActionType> {
+    hand.services.settings.action_types.iter().cloned().chain([ActionType::lambda_invoke()]).collect()
 }
 
 /// Asks one queue. What it offers is not taken: CodePipeline offers it again to the next tick.
@@ -239,7 +244,8 @@ async fn artifactory(
     let access = match &action {
         Some(action) => {
             let secrets = &hand.services.secrets;
-            let read = access::credential(secrets, settings, action, pipeline, Freshness::Reread, hand.deadline).await;
+            let asker = Asker::Pipeline(pipeline);
+            let read = access::credential(secrets, settings, action, asker, Freshness::Reread, hand.deadline).await;
             read.map(|credential| (credential, action.target.base.clone()))
         }
         None => of_the_stack(hand).await,
@@ -302,8 +308,8 @@ async fn repository(connection: &Registry, action: &ActionConfig, report: &mut D
 
 /// Ends a job that is stuck: whose worker is gone, and which nobody gets on with.
 async fn end(hand: Hand<'_>, job: &JobId, report: &mut DoctorReport) {
-    let types = &hand.services.settings.action_types;
-    let survey = match hand.journal.survey(types, hand.deadline).await {
+    let types = claimed(hand);
+    let survey = match hand.journal.survey(&types, hand.deadline).await {
         Ok(survey) => survey,
         Err(error) => return report.note("journal", State::Wrong, chain(&error), ""),
     };
@@ -325,7 +331,7 @@ async fn end(hand: Hand<'_>, job: &JobId, report: &mut DoctorReport) {
         }
     };
     match taken {
-        Ok(Claiming::Ours(claim)) => match hand.end(job, claim).await {
+        Ok(Claiming::Ours(claim)) => match hand.refuse(claim, job.clone(), Failure::EndedByHand).await.outcome {
             Outcome::Failed => report.well(check, "it was ended as failed, and its claim removed"),
             Outcome::Skipped | Outcome::Succeeded => {
                 report.well(check, "CodePipeline takes no answer for it (any more); its claim is removed");

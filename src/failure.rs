@@ -16,7 +16,8 @@ use crate::action::ConfigError;
 use crate::archive::ArchiveError;
 use crate::aws::artifact::ArtifactError;
 use crate::aws::{AwsError, Meaning};
-use crate::credential::SecretError;
+use crate::credential::{INVOKE_MARK, SecretError};
+use crate::invoke::UserParametersError;
 use crate::kind::PackageError;
 use crate::log::chain;
 use crate::package::Coordinates;
@@ -73,6 +74,20 @@ pub enum Failure {
         /// For what, e.g. `by the pipeline "web"`.
         what: String,
     },
+    /// The secret is not marked for jobs that come in an event.
+    #[error("the secret {id} may not be used by an Invoke action: its \"pipelines\" do not hold {INVOKE_MARK:?}")]
+    SecretUnmarked {
+        /// Name or ARN.
+        id: String,
+    },
+    /// The configuration of an Invoke action.
+    #[error(transparent)]
+    UserParameters(#[from] UserParametersError),
+    /// A job of an Invoke action that an earlier worker had. Its event is gone, and with it all that is known of the job.
+    #[error(
+        "the worker that had this job died, or its time ran out; the job of an Invoke action cannot be gone on with"
+    )]
+    InvokedLeft,
     /// Nobody says to which Artifactory the secret may be sent.
     #[error("the secret {id} is not bound to an Artifactory, so it was sent nowhere")]
     Unbound {
@@ -210,6 +225,8 @@ impl Failure {
             | Self::SecretForm { .. }
             | Self::SecretUrl { .. }
             | Self::SecretNotFor { .. }
+            | Self::SecretUnmarked { .. }
+            | Self::UserParameters(_)
             | Self::Unbound { .. }
             | Self::BoundElsewhere { .. }
             | Self::NoInput
@@ -223,6 +240,7 @@ impl Failure {
                 FailureType::ConfigurationError
             }
             Self::Unseen { source: None, .. } => FailureType::PermissionError,
+            Self::InvokedLeft => FailureType::SystemUnavailable,
             Self::Input { source, .. } | Self::Output { source, .. } => artifact_kind(source),
             Self::Archive { .. }
             | Self::Package { .. }

@@ -19,7 +19,7 @@ use crate::metric::{Metric, Numbers};
 use crate::package::Coordinates;
 use crate::registry::Stats;
 use crate::report::{FailureReport, SuccessReport};
-use crate::run::{Effort, Ended, Facts, Services, run};
+use crate::run::{Effort, Ended, Facts, Services, refuse, run};
 use crate::settings::ActionType;
 use crate::trigger::Started;
 
@@ -55,6 +55,12 @@ impl From<Outcome> for Ending {
     fn from(outcome: Outcome) -> Self {
         Self { outcome, failure: None }
     }
+}
+
+/// What is done about a job.
+enum Task {
+    Run(Box<Job>, Effort),
+    Refuse(Failure),
 }
 
 impl<'t> Hand<'t> {
@@ -123,33 +129,42 @@ impl<'t> Hand<'t> {
         Outcome::Left
     }
 
-    /// Ends a job that nobody gets on with: it fails.
-    pub async fn end(&self, id: &JobId, claim: Claim) -> Outcome {
-        let hold = Hold::new(self.journal, claim, self.deadline);
-        let ended = match hold.told() {
-            Some(report) => Ended::Told(report.clone()),
-            None => Ended::Failed(Box::new(Failure::EndedByHand), Progress::unknown(true)),
-        };
-        Box::pin(self.answer(id, ended, hold)).await.outcome
-    }
-
     /// Runs a job that is ours, reports it, closes its claim.
     pub fn work(self, claim: Claim, job: Job, effort: Effort) -> impl Future<Output = JobReport> + Send + 't {
+        self.end(claim, job.id.clone(), job.run.clone(), Task::Run(Box::new(job), effort))
+    }
+
+    /// Ends a job that is ours and is not run with this failure, closes its claim.
+    pub fn refuse(self, claim: Claim, job: JobId, failure: Failure) -> impl Future<Output = JobReport> + Send + 't {
+        self.end(claim, job, PipelineRun::default(), Task::Refuse(failure))
+    }
+
+    fn end(
+        self,
+        claim: Claim,
+        id: JobId,
+        run_facts: PipelineRun,
+        task: Task,
+    ) -> impl Future<Output = JobReport> + Send + 't {
         let span = tracing::error_span!(
             "job",
-            job.id = %job.id,
-            pipeline = job.run.pipeline.as_deref().unwrap_or_default(),
-            execution = job.run.execution.as_deref().unwrap_or_default(),
-            stage = job.run.stage.as_deref().unwrap_or_default(),
-            action = job.run.action.as_deref().unwrap_or_default(),
+            job.id = %id,
+            pipeline = run_facts.pipeline.as_deref().unwrap_or_default(),
+            execution = run_facts.execution.as_deref().unwrap_or_default(),
+            stage = run_facts.stage.as_deref().unwrap_or_default(),
+            action = run_facts.action.as_deref().unwrap_or_default(),
         );
-        let (id, run_facts) = (job.id.clone(), job.run.clone());
+        let (own_id, own_facts) = (id.clone(), run_facts.clone());
         let working = async move {
             let started = Stopwatch::start();
-            let (id, run_facts) = (job.id.clone(), job.run.clone());
             let mut hold = Hold::new(self.journal, claim, self.deadline);
             let is_resumed = hold.is_resumed();
-            let running = run(self.services, job, effort, &mut hold, self.deadline);
+            let running = async {
+                match task {
+                    Task::Run(job, effort) => run(self.services, *job, effort, &mut hold, self.deadline).await,
+                    Task::Refuse(failure) => refuse(failure, &hold),
+                }
+            };
             // A panic is a bug of ours, but the pipeline must not hang for it.
             let (ended, facts) = Box::pin(guarded(running)).await.unwrap_or_else(|Panicked| {
                 (Ended::Failed(Box::new(Failure::Panicked), Progress::unknown(true)), Facts::default())
@@ -160,7 +175,7 @@ impl<'t> Hand<'t> {
             log(&report, failure.as_ref(), &facts, is_resumed);
             report
         };
-        left_if_it_panics(id, run_facts, working).instrument(span)
+        left_if_it_panics(own_id, own_facts, working).instrument(span)
     }
 
     /// Reports how the job ended, and closes its claim; or hands it over.

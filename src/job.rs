@@ -80,7 +80,7 @@ pub struct ArtifactLocation {
 }
 
 /// The job's own credentials: about 15 minutes, its own objects only.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ArtifactCredentials {
     /// Access key id.
     pub access_key_id: String,
@@ -107,11 +107,22 @@ impl fmt::Debug for Configuration {
     }
 }
 
+/// How a job comes to us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arrival {
+    /// It was offered to a poll, and `GetJobDetails` tells of it: a custom action's.
+    Polled,
+    /// It came in the event that invoked the function, and nothing else tells of it: an Invoke action's.
+    Invoked,
+}
+
 /// A job, whole.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
     /// Its id.
     pub id: JobId,
+    /// How it came.
+    pub arrival: Arrival,
     /// The action type that it is of, where CodePipeline tells.
     pub action_type: Option<ActionType>,
     /// Where it comes from.
@@ -151,6 +162,7 @@ impl Job {
     pub fn parse(id: JobId, data: Option<raw::JobData>) -> Self {
         let mut job = Self {
             id,
+            arrival: Arrival::Polled,
             action_type: None,
             run: PipelineRun::default(),
             configuration: Configuration::default(),

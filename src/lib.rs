@@ -17,6 +17,7 @@ pub mod guard;
 pub mod hand;
 pub mod hold;
 pub mod input;
+pub mod invoke;
 pub mod job;
 pub mod kind;
 pub mod lanes;

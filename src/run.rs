@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use aws_config::SdkConfig;
 
-use crate::access;
+use crate::access::{self, Asker};
 use crate::action::{ActionConfig, Existing, Mode};
 use crate::archive::source::Leash;
 use crate::aws::artifact::{ArtifactError, Artifacts};
@@ -132,6 +132,15 @@ pub async fn run(
     (ended, run.facts)
 }
 
+/// Ends a job that is not run with this failure; or with the one that CodePipeline may have been told before.
+pub fn refuse(failure: Failure, hold: &Hold<'_>) -> (Ended, Facts) {
+    let ended = match hold.told() {
+        Some(report) => Ended::Told(report.clone()),
+        None => Ended::Failed(Box::new(failure), Progress::unknown(hold.is_resumed())),
+    };
+    (ended, Facts::default())
+}
+
 struct Run<'a> {
     services: &'a Services,
     job: Job,
@@ -185,7 +194,7 @@ impl Run<'_> {
 
     async fn credential(&self, action: &ActionConfig, freshness: Freshness) -> Result<Credential, Failure> {
         let Services { secrets, settings, .. } = self.services;
-        access::credential(secrets, settings, action, self.job.run.pipeline.as_deref(), freshness, self.deadline).await
+        access::credential(secrets, settings, action, Asker::of(&self.job), freshness, self.deadline).await
     }
 
     /// After a 401: the credential that the secret holds now, if it is another and was not asked for before. The same

@@ -18,6 +18,15 @@ pub struct ActionType {
     pub version: String,
 }
 
+impl ActionType {
+    /// CodePipeline's own action that invokes a Lambda function. What it hands over is never polled for.
+    ///
+    /// <https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-Lambda.html>
+    pub fn lambda_invoke() -> Self {
+        Self { category: "Invoke".to_owned(), provider: "Lambda".to_owned(), version: "1".to_owned() }
+    }
+}
+
 /// The categories of action types (API model).
 const CATEGORIES: [&str; 7] = ["Source", "Build", "Deploy", "Test", "Invoke", "Approval", "Compute"];
 
@@ -43,6 +52,8 @@ pub struct Settings {
     pub artifactory_url: Option<Base>,
     /// Whether `http://` hosts are let through.
     pub allow_http: bool,
+    /// Whether jobs are taken that come in an event. Whoever may invoke the function can make one up.
+    pub allow_invoke_action: bool,
     /// Additional root certificates.
     pub ca_certificates: Option<CaCertificates>,
     /// Jobs of one invocation at once, 1 to 100.
@@ -73,11 +84,12 @@ impl Settings {
     /// Reads settings from any lookup; empty values count as absent.
     pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         let get = |name: &str| lookup(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
-        let allow_http = match get("ALLOW_HTTP").as_deref() {
-            None | Some("false") => false,
-            Some("true") => true,
-            Some(other) => return Err(invalid("ALLOW_HTTP", format!("is {other:?}; it must be true or false"))),
+        let is_true = |name| match get(name).as_deref() {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(other) => Err(invalid(name, format!("is {other:?}; it must be true or false"))),
         };
+        let (allow_http, allow_invoke_action) = (is_true("ALLOW_HTTP")?, is_true("ALLOW_INVOKE_ACTION")?);
         let artifactory_url = get("ARTIFACTORY_URL")
             .map(|text| Base::parse(&text, allow_http))
             .transpose()
@@ -110,6 +122,7 @@ impl Settings {
             default_secret_id: get("DEFAULT_SECRET_ID"),
             artifactory_url,
             allow_http,
+            allow_invoke_action,
             ca_certificates: get("CA_CERTIFICATES").map(ca_certificates).transpose()?,
             jobs_in_flight,
             log_level,
@@ -143,6 +156,13 @@ fn action_types(get: &impl Fn(&str) -> Option<String>) -> Result<Vec<ActionType>
             return Err(invalid("ACTION_VERSION", format!("holds {version:?}, which is no action version")));
         }
         let next = ActionType { category: category.clone(), provider: provider.clone(), version: version.to_owned() };
+        // The claims of the two could not be told apart.
+        if next == ActionType::lambda_invoke() {
+            return Err(invalid(
+                "ACTION_PROVIDER",
+                "is Lambda, and that is CodePipeline's own Invoke action".to_owned(),
+            ));
+        }
         if !types.contains(&next) {
             types.push(next);
         }
@@ -190,6 +210,7 @@ mod tests {
         assert_eq!(settings.jobs_in_flight, 4);
         assert_eq!(settings.log_level, LevelFilter::INFO);
         assert!(!settings.allow_http && !settings.s3_path_style && settings.artifactory_url.is_none());
+        assert!(!settings.allow_invoke_action);
     }
 
     #[test]
@@ -208,6 +229,7 @@ mod tests {
     fn each_wrong_value_is_refused_by_the_name_of_its_variable() {
         for (name, value) in [
             ("ALLOW_HTTP", "yes"),
+            ("ALLOW_INVOKE_ACTION", "TRUE"),
             ("ARTIFACTORY_URL", "http://a"),
             ("ARTIFACTORY_URL", "acme"),
             ("JOBS_IN_FLIGHT", "0"),
@@ -227,5 +249,7 @@ mod tests {
             assert!(error.to_string().contains(name), "{name}={value}: {error}");
         }
         assert!(read(&[]).unwrap_err().to_string().contains("JOURNAL_BUCKET"));
+        let own = [("JOURNAL_BUCKET", "b"), ("ACTION_CATEGORY", "Invoke"), ("ACTION_PROVIDER", "Lambda")];
+        assert!(read(&own).unwrap_err().to_string().contains("ACTION_PROVIDER"));
     }
 }

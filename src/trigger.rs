@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::doctor::Question;
+use crate::invoke::{self, Invoked};
 use crate::job::PipelineRun;
 
 /// The kinds of doorbell.
@@ -27,6 +28,8 @@ pub enum Trigger {
     Manual,
     /// A person who asks how everything is: `{"doctor": …}`.
     Doctor(Question),
+    /// CodePipeline's action that invokes a Lambda function: the job itself, or what pretends to be one.
+    InvokeAction(Invoked),
     /// Something that is no event; it wakes us all the same.
     Unknown(String),
 }
@@ -62,7 +65,12 @@ impl Trigger {
     pub fn started(&self) -> Option<&Started> {
         match self {
             Self::ActionStarted { started, .. } => started.as_ref(),
-            Self::PipelineChange | Self::Schedule | Self::Manual | Self::Doctor(_) | Self::Unknown(_) => None,
+            Self::PipelineChange
+            | Self::Schedule
+            | Self::Manual
+            | Self::Doctor(_)
+            | Self::InvokeAction(_)
+            | Self::Unknown(_) => None,
         }
     }
 
@@ -73,6 +81,12 @@ impl Trigger {
         };
         if let Some(doctor) = object.get("doctor") {
             return Self::Doctor(Question::of(doctor));
+        }
+        if let Some(job) = object.get(invoke::MEMBER) {
+            return Invoked::parse(job).map_or_else(
+                || Self::Unknown("the event of an Invoke action has no job with a usable id".to_owned()),
+                Self::InvokeAction,
+            );
         }
         if !object.contains_key("detail-type") && !object.contains_key("source") {
             return Self::Manual;

@@ -20,6 +20,7 @@ use crate::run::Services;
 use crate::settings::ActionType;
 use crate::trigger::Trigger;
 
+mod invoked;
 mod resume;
 
 /// When an empty queue is asked again after an event that promised a job: the event can precede it. About 0.3, 1, 2.5
@@ -153,6 +154,12 @@ type Running<'t> = FuturesUnordered<BoxFuture<'t, JobReport>>;
 
 impl<'t> Tick<'t> {
     async fn run(mut self, trigger: &Trigger) -> Result<TickReport, TickError> {
+        if let Trigger::InvokeAction(invoked) = trigger {
+            if self.hand.services.settings.allow_invoke_action {
+                return self.take_invoked(invoked).await;
+            }
+            self.pass_over(invoked);
+        }
         self.resume_what_died().await?;
         let mut asks = match trigger {
             Trigger::ActionStarted { .. } => ASK_AGAIN.iter(),

@@ -19,7 +19,7 @@ use super::object::{self, Failed};
 use super::{AwsError, Meaning, Patience, upload};
 use crate::archive::source::ReadAt;
 use crate::deadline::Deadline;
-use crate::job::{ArtifactCredentials, ArtifactLocation, Job, JobId};
+use crate::job::{Arrival, ArtifactCredentials, ArtifactLocation, Job, JobId};
 
 /// How often a call is tried before S3 counts as unavailable, each time with the SDK's own retries.
 const TRIES: u32 = 3;
@@ -94,6 +94,7 @@ pub(super) struct Reach {
     pipeline: CodePipeline,
     path_style: bool,
     job: JobId,
+    arrival: Arrival,
     client: Mutex<Option<Reached>>,
 }
 
@@ -121,6 +122,7 @@ impl Artifacts {
             pipeline: pipeline.clone(),
             path_style,
             job: job.id.clone(),
+            arrival: job.arrival,
             client: Mutex::new(client.map(|client| Reached { client, number: 0 })),
         };
         Self { reach: Arc::new(reach), encryption_key: job.encryption_key.clone(), failed: Failed::default() }
@@ -185,6 +187,10 @@ impl Reach {
             return Err(error);
         }
         match error.meaning {
+            Meaning::Expired if self.arrival == Arrival::Invoked => {
+                let message = format!("{} The job of an Invoke action gets no fresh credentials.", error.message);
+                Err(AwsError { message, ..error })
+            }
             Meaning::Expired => {
                 let mut current = self.client.lock().await;
                 if current.as_ref().is_some_and(|current| current.number > used.number) {

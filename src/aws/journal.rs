@@ -65,7 +65,15 @@ pub struct DamagedClaim {
     pub job: JobId,
     /// Why it cannot be read.
     pub problem: String,
+    origin: Origin,
     etag: String,
+}
+
+impl DamagedClaim {
+    /// As [`Record::was_invoked`], as far as that can be read all the same.
+    pub fn was_invoked(&self) -> bool {
+        self.origin.action_type.as_ref() == Some(&ActionType::lambda_invoke())
+    }
 }
 
 /// What lies in the journal.
@@ -140,6 +148,11 @@ impl Journal {
         Self { owner: random(), account, ..self.clone() }
     }
 
+    /// By how many milliseconds S3's clock is ahead of the invocation's.
+    pub async fn clock_off(&self, deadline: Deadline) -> Result<i64, AwsError> {
+        Ok(self.objects.keys(PREFIX, deadline).await?.1)
+    }
+
     /// Looks at everything in the journal, by S3's clock. A record that cannot be fetched just now is left to the next
     /// tick.
     pub async fn survey(&self, types: &[ActionType], deadline: Deadline) -> Result<Survey, AwsError> {
@@ -184,8 +197,8 @@ impl Journal {
                     }
                 }
                 Ok(Read::Absent) => {}
-                Ok(Read::Damaged { origin, .. }) if self.is_anothers(&origin, types) => {}
-                Ok(Read::Damaged { claim, changed_millis, .. }) => {
+                Ok(Read::Damaged(claim, _)) if self.is_anothers(&claim.origin, types) => {}
+                Ok(Read::Damaged(claim, changed_millis)) => {
                     let gone_at = gone_at(changed_millis, Duration::ZERO);
                     survey.seen.push(Seen {
                         job: job.clone(),
@@ -276,7 +289,7 @@ impl Journal {
             match self.read(&record.job, deadline).await? {
                 Read::Claim(found, _) if found.record.owner == self.owner => etag = found.etag,
                 // Gone or another's: either way nothing of ours is left.
-                Read::Claim(..) | Read::Damaged { .. } | Read::Absent => return Ok(()),
+                Read::Claim(..) | Read::Damaged(..) | Read::Absent => return Ok(()),
             }
         }
     }
@@ -354,7 +367,7 @@ impl Journal {
                 Read::Claim(found, _) if found.record.owner == self.owner => etag = Some(found.etag),
                 Read::Absent if etag.is_none() => {}
                 // Another's, or closed meanwhile by whoever had it.
-                Read::Claim(..) | Read::Damaged { .. } | Read::Absent => return Ok(Claiming::Held),
+                Read::Claim(..) | Read::Damaged(..) | Read::Absent => return Ok(Claiming::Held),
             }
             if tried >= WRITES {
                 return Err(doubt);
@@ -373,11 +386,10 @@ impl Journal {
         };
         Ok(match record {
             Ok(record) => Read::Claim(OpenClaim { record, etag }, changed_millis),
-            Err(problem) => Read::Damaged {
-                claim: DamagedClaim { job: job.clone(), problem, etag },
-                origin: body.map(|body| Origin::parse(&body)).unwrap_or_default(),
-                changed_millis,
-            },
+            Err(problem) => {
+                let origin = body.map(|body| Origin::parse(&body)).unwrap_or_default();
+                Read::Damaged(DamagedClaim { job: job.clone(), problem, origin, etag }, changed_millis)
+            }
         })
     }
 }
@@ -385,11 +397,7 @@ impl Journal {
 enum Read {
     /// A claim, and when it was last written.
     Claim(OpenClaim, u64),
-    Damaged {
-        claim: DamagedClaim,
-        origin: Origin,
-        changed_millis: u64,
-    },
+    Damaged(DamagedClaim, u64),
     Absent,
 }
 

@@ -76,7 +76,7 @@ pub struct Record {
 }
 
 /// Whose a record is, as far as one tells that cannot be read: damaged, or of another format.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Origin {
     /// As in [`Record`].
     pub(super) account: Option<String>,
@@ -142,6 +142,12 @@ impl Record {
         }
     }
 
+    /// The first record of a job that came in an event: there is nothing to acknowledge.
+    pub fn invoked(job: JobId, external_execution_id: &str) -> Self {
+        let record = Self::first(job, ActionType::lambda_invoke(), String::new(), external_execution_id);
+        Self { acknowledgement: Acknowledgement::Confirmed, ..record }
+    }
+
     /// The record of a job whose record before nobody can read.
     pub fn anew(job: JobId, action_type: ActionType, external_execution_id: &str) -> Self {
         Self { follows_unreadable: true, ..Self::first(job, action_type, String::new(), external_execution_id) }
@@ -154,6 +160,11 @@ impl Record {
             Ok(record) => Err(format!("it is of format {} for job {}", record.format, record.job)),
             Err(error) => Err(error.to_string()),
         }
+    }
+
+    /// Whether the job came in an event: CodePipeline tells nobody of it again.
+    pub fn was_invoked(&self) -> bool {
+        self.action_type == ActionType::lambda_invoke()
     }
 
     /// How many workers died on the job before this one.

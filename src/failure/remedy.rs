@@ -4,6 +4,7 @@ use super::{Failure, sentence};
 use crate::action::ConfigError;
 use crate::aws::Meaning;
 use crate::aws::artifact::ArtifactError;
+use crate::credential::INVOKE_MARK;
 use crate::kind::PackageError;
 use crate::package::Noun;
 use crate::plan::PlanError;
@@ -26,6 +27,9 @@ impl Failure {
             Self::SecretForm { .. } => "Correct the secret's value; the README lists its members.".to_owned(),
             Self::SecretUrl { .. } => "Correct the secret's url: the Artifactory that it belongs to, such as https://acme.jfrog.io.".to_owned(),
             Self::SecretNotFor { .. } => "Use a secret that is meant for this pipeline and repository, or extend this one's \"pipelines\" or \"repositories\".".to_owned(),
+            Self::SecretUnmarked { .. } => format!("Add {INVOKE_MARK:?} to the secret's \"pipelines\" if whoever may invoke the function may use it; or use the custom action instead of the Invoke action."),
+            Self::UserParameters(_) => "Correct the action's UserParameters in the pipeline, then release the change again.".to_owned(),
+            Self::InvokedLeft => "Retry the stage: what was published is found and left as it is. If it happens again, raise the stack's MemorySize or Timeout; the jobs of the custom action are gone on with.".to_owned(),
             Self::Unbound { .. } => "Put \"url\" into the secret, or set the stack's ArtifactoryUrl.".to_owned(),
             Self::BoundElsewhere { .. } => "Correct ArtifactoryHost, or use a secret that belongs to that Artifactory.".to_owned(),
             Self::NoInput => "Give the action an input artifact: the output of the build.".to_owned(),
@@ -70,7 +74,8 @@ fn artifact_remedy(error: &ArtifactError) -> String {
         ArtifactError::Spool { .. } => "Raise the stack's ephemeral storage, then retry the stage.",
         ArtifactError::S3 { source, .. } => match source.meaning {
             Meaning::NotFound => "The object is gone (artifact stores expire): release the change again instead of retrying the stage.",
-            Meaning::Denied | Meaning::Expired => "Rights on artifacts belong to the pipeline's role: check its policy, the bucket's policy and the KMS key. S3 gives the same answer for an object that is gone: then release the change again.",
+            Meaning::Expired => "Retry the stage: its job gets credentials of its own. The job of a custom action also gets fresh ones while it runs.",
+            Meaning::Denied => "Rights on artifacts belong to the pipeline's role: check its policy, the bucket's policy and the KMS key. S3 gives the same answer for an object that is gone: then release the change again.",
             Meaning::Condition | Meaning::Invalid => "Check the pipeline's artifact store and its encryption key.",
             Meaning::Throttled | Meaning::Unavailable | Meaning::OutOfTime => "Retry the stage.",
         },

@@ -37,7 +37,12 @@ fn after(previous: Option<&Failure>) -> Option<Failure> {
         Some(Failure::SecretUrl { .. }) => {
             Failure::SecretNotFor { id: id(), what: "for the repository npm-local".to_owned() }
         }
-        Some(Failure::SecretNotFor { .. }) => Failure::Unbound { id: id() },
+        Some(Failure::SecretNotFor { .. }) => Failure::SecretUnmarked { id: id() },
+        Some(Failure::SecretUnmarked { .. }) => {
+            Failure::UserParameters(UserParametersError::NoText("Files".to_owned()))
+        }
+        Some(Failure::UserParameters(_)) => Failure::InvokedLeft,
+        Some(Failure::InvokedLeft) => Failure::Unbound { id: id() },
         Some(Failure::Unbound { .. }) => Failure::BoundElsewhere {
             id: id(),
             host: base("https://evil.example"),
@@ -114,6 +119,12 @@ fn every_failure_has_its_type_and_its_message() {
     What to do: Correct the secret's url: the Artifactory that it belongs to, such as https://acme.jfrog.io.
     ConfigurationError The secret team-a/artifactory may not be used for the repository npm-local.
     What to do: Use a secret that is meant for this pipeline and repository, or extend this one's "pipelines" or "repositories".
+    ConfigurationError The secret team-a/artifactory may not be used by an Invoke action: its "pipelines" do not hold "(invoke)".
+    What to do: Add "(invoke)" to the secret's "pipelines" if whoever may invoke the function may use it; or use the custom action instead of the Invoke action.
+    ConfigurationError Files in the action's UserParameters is not a text.
+    What to do: Correct the action's UserParameters in the pipeline, then release the change again.
+    SystemUnavailable The worker that had this job died, or its time ran out; the job of an Invoke action cannot be gone on with.
+    What to do: Retry the stage: what was published is found and left as it is. If it happens again, raise the stack's MemorySize or Timeout; the jobs of the custom action are gone on with.
     ConfigurationError The secret team-a/artifactory is not bound to an Artifactory, so it was sent nowhere.
     What to do: Put "url" into the secret, or set the stack's ArtifactoryUrl.
     ConfigurationError ArtifactoryHost is https://evil.example, but the secret team-a/artifactory belongs to https://acme.jfrog.io; the secret was not sent.

@@ -9,12 +9,14 @@ use crate::answer::{JobReport, Outcome};
 use crate::aws::codepipeline::Acknowledged;
 use crate::aws::journal::{Acknowledgement, Claim, Claiming, DamagedClaim, OpenClaim, Record, Survey};
 use crate::deadline::Stopwatch;
+use crate::failure::Failure;
 use crate::guard::{Panicked, guarded};
 use crate::hold::MAX_VAIN;
 use crate::job::{Job, JobId, PipelineRun};
 use crate::log::chain;
 use crate::metric::{Metric, Numbers};
 use crate::run::Effort;
+use crate::settings::ActionType;
 
 /// After how many deaths a job is only looked at and then given up.
 const MAX_ATTEMPTS: u32 = 3;
@@ -37,8 +39,10 @@ enum Taken {
 impl<'t> Tick<'t> {
     /// Sees what lies in the journal; ends what died before anything else is begun, and notes what was handed over.
     pub(super) async fn resume_what_died(&mut self) -> Result<(), TickError> {
-        let types = &self.hand.services.settings.action_types;
-        let survey = self.hand.journal.survey(types, self.hand.deadline).await;
+        // Claims of Invoke actions are ended even where no more of their jobs are taken.
+        let polled = self.hand.services.settings.action_types.iter().cloned();
+        let types: Vec<_> = polled.chain([ActionType::lambda_invoke()]).collect();
+        let survey = self.hand.journal.survey(&types, self.hand.deadline).await;
         let Survey { left, damaged, strays, clock_off, seen } = survey.map_err(TickError::Journal)?;
         if let Some(age) = seen.iter().map(|claim| claim.age_millis).max() {
             let metrics = Numbers::default().and(Metric::OLDEST_CLAIM, age / 1_000).text();
@@ -109,6 +113,9 @@ impl<'t> Tick<'t> {
         let job = claim.record.job.clone();
         let claiming = self.hand.journal.take_over(claim, self.hand.run_id, self.hand.deadline).await;
         let claim = self.taken_over(&job, claiming)?;
+        if claim.record().was_invoked() {
+            return Some(self.hand.refuse(claim, job, Failure::InvokedLeft).boxed());
+        }
         let started = Stopwatch::start();
         let ready = self.find_out(claim, None).await;
         self.begin(&job, ready, started)
@@ -123,6 +130,14 @@ impl<'t> Tick<'t> {
 
     async fn take_over_damaged(&mut self, damaged: DamagedClaim) -> Option<BoxFuture<'t, JobReport>> {
         let (job, problem, started) = (damaged.job.clone(), damaged.problem.clone(), Stopwatch::start());
+        if damaged.was_invoked() {
+            tracing::warn!(job.id = %job, problem, "a claim cannot be read; its job is ended");
+            let journal = self.hand.journal;
+            let invoke = ActionType::lambda_invoke();
+            let claiming = journal.replace(damaged, invoke, self.hand.run_id, self.hand.deadline).await;
+            let claim = self.taken_over(&job, claiming)?.confirmed();
+            return Some(self.hand.refuse(claim, job, Failure::InvokedLeft).boxed());
+        }
         tracing::warn!(job.id = %job, problem, "a claim cannot be read; its job is begun anew");
         let types = &self.hand.services.settings.action_types;
         let details = match self.hand.services.pipeline.details(&job, self.hand.deadline).await {

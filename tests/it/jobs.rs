@@ -24,7 +24,7 @@ async fn every_event_wakes_the_function_whatever_it_says() {
     // A question of the doctor's is answered, see there.
     let samples = samples.filter(|name| !["README.md", "doctor.json"].contains(&name.as_str()));
     let mut events: Vec<(String, Value)> = samples.map(|name| (name.clone(), event(&name))).collect();
-    assert_eq!(events.len(), 5, "a sample event came or went: {events:?}");
+    assert_eq!(events.len(), 6, "a sample event came or went: {events:?}");
     for broken in [json!("text"), json!([]), json!(17), json!(null), json!(true), json!({ "source": 1 })] {
         events.push((broken.to_string(), broken));
     }
@@ -32,7 +32,9 @@ async fn every_event_wakes_the_function_whatever_it_says() {
     for (number, (name, event)) in events.into_iter().enumerate() {
         let job = stack.pipeline.queue(stack.action(package("left", &format!("1.0.{number}"))));
         let answer = stack.invoke(event).await.unwrap();
-        assert_eq!(numbers(&answer), [0, 1, 1, 0, 0, 0], "{name}: {answer}");
+        // The job in it is nobody's that was allowed.
+        let skipped = u64::from(name == "codepipeline-job.json");
+        assert_eq!(numbers(&answer), [0, 1, 1, 0, skipped, 0], "{name}: {answer}");
         assert!(matches!(stack.pipeline.result(&job), JobResult::Succeeded { .. }), "{name}");
     }
     let warnings = stack.logs().await.lines().filter(|line| line.contains("polling all the same")).count();

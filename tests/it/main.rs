@@ -19,6 +19,7 @@ mod fuzz;
 #[path = "../fuzz/mod.rs"]
 mod fuzzed;
 mod generic;
+mod invoke;
 mod jobs;
 mod journal;
 mod load;

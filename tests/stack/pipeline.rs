@@ -4,6 +4,7 @@
 mod event;
 mod rules;
 mod spec;
+mod state;
 mod switches;
 mod table;
 
@@ -22,8 +23,9 @@ use super::role::Call;
 use super::vault::Vault;
 
 pub(crate) use self::spec::{ActionType, Artifact, JobId, JobSpec};
+pub(crate) use self::state::JobState;
 pub(crate) use self::switches::{Acknowledgement, EarlyResult, NonceOnRedispatch, Settings, Switches};
-pub(crate) use self::table::{JobResult, JobState, Revision};
+pub(crate) use self::table::{JobResult, Revision};
 
 /// The name of this service in [`Traffic`].
 pub(crate) const SERVICE: &str = "codepipeline";
@@ -96,6 +98,17 @@ impl CodePipeline {
     pub(crate) fn queue(&self, spec: JobSpec) -> JobId {
         let now = self.shared.vault.clock().now();
         self.shared.table().queue(spec, now)
+    }
+
+    /// An Invoke action starts: the job, and the event with which `CodePipeline` invokes the function. The spec's
+    /// configuration is what `UserParameters` say.
+    pub(crate) fn invoke(&self, spec: JobSpec) -> (JobId, Value) {
+        let now = self.shared.vault.clock().now();
+        let session = self.shared.vault.issue(spec.readable(), spec.writable());
+        let data = spec.invoked_data(&session);
+        let id = self.shared.table().invoke(spec, now);
+        let event = json!({ "CodePipeline.job": { "id": id.as_str(), "accountId": ACCOUNT, "data": data } });
+        (id, event)
     }
 
     /// The event that announces the job's action.
@@ -230,7 +243,7 @@ impl Shared {
             "GetJobDetails" => {
                 let request: GetJobDetails = ruled(request)?;
                 let mut table = self.table();
-                let job = table.job(request.job_id.as_deref().unwrap_or_default(), now)?;
+                let job = table.custom_job(request.job_id.as_deref().unwrap_or_default(), now)?;
                 Ok(Some(json!({ "jobDetails": self.describe(job) })))
             }
             "PutJobSuccessResult" => {

@@ -210,6 +210,22 @@ impl JobSpec {
         data
     }
 
+    /// The job's `data` as the event of an Invoke action has it: no pipeline, no action type, one text of parameters.
+    ///
+    /// <https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-Lambda.html>
+    pub(super) fn invoked_data(&self, session: &Session) -> Value {
+        let run =
+            Run { action_execution_id: String::new(), pipeline_execution_id: String::new(), continuation_token: None };
+        let mut data = self.data(&run, session);
+        let parameters = data["actionConfiguration"]["configuration"].to_string();
+        assert!(parameters.len() <= 1000, "CodePipeline takes no UserParameters of {} characters", parameters.len());
+        data["actionConfiguration"] =
+            json!({ "configuration": { "FunctionName": "codepipeline-artifactory", "UserParameters": parameters } });
+        let members = data.as_object_mut().expect("the data was made as an object");
+        members.retain(|name, _| !["__type", "actionTypeId", "pipelineContext"].contains(&name.as_str()));
+        data
+    }
+
     pub(super) fn pipeline_arn(&self) -> String {
         format!("arn:aws:codepipeline:{REGION}:{ACCOUNT}:{}", self.pipeline)
     }

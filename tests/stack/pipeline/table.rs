@@ -6,39 +6,9 @@ use std::time::SystemTime;
 
 use super::rules::{AcknowledgeJob, PollForJobs, PutJobFailureResult, PutJobSuccessResult};
 use super::spec::{ActionType, JobId, JobSpec, Run};
+use super::state::JobState;
 use super::switches::{Acknowledgement, EarlyResult, NonceOnRedispatch, Settings};
 use crate::stack::aws::Refusal;
-
-/// The states of the API's `JobStatus`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum JobState {
-    /// Made, but no poll finds it yet.
-    Created,
-    Queued,
-    Dispatched,
-    InProgress,
-    TimedOut,
-    Succeeded,
-    Failed,
-}
-
-impl JobState {
-    fn is_over(self) -> bool {
-        matches!(self, Self::TimedOut | Self::Succeeded | Self::Failed)
-    }
-
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Created => "Created",
-            Self::Queued => "Queued",
-            Self::Dispatched => "Dispatched",
-            Self::InProgress => "InProgress",
-            Self::TimedOut => "TimedOut",
-            Self::Succeeded => "Succeeded",
-            Self::Failed => "Failed",
-        }
-    }
-}
 
 /// What became of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,6 +56,14 @@ enum Answer {
     Failure(PutJobFailureResult),
 }
 
+/// How a job gets to its worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Polled,
+    /// In an event: the job API takes its result and tells nothing of it.
+    Invoked,
+}
+
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) id: JobId,
@@ -97,6 +75,7 @@ pub(super) struct Job {
     action_started: SystemTime,
     pub(super) nonce: Option<String>,
     was_acknowledged: bool,
+    way: Way,
     answer: Option<Answer>,
     next: Option<JobId>,
     pub(super) answers_accepted: usize,
@@ -139,6 +118,24 @@ impl Table {
         self.add(spec, run, now, now)
     }
 
+    /// A job of an Invoke action: in progress from its beginning, since nobody acknowledges it.
+    pub(super) fn invoke(&mut self, spec: JobSpec, now: SystemTime) -> JobId {
+        let id = self.queue(spec, now);
+        let job = self.jobs.last_mut().expect("it was queued a moment ago");
+        (job.state, job.was_acknowledged, job.way) = (JobState::InProgress, true, Way::Invoked);
+        id
+    }
+
+    /// As [`Table::job`], for the calls that are there for custom actions only.
+    pub(super) fn custom_job(&mut self, id: &str, now: SystemTime) -> Result<&mut Job, Refusal> {
+        let job = self.job(id, now)?;
+        let missing = || Refusal::new("JobNotFoundException", format!("Job with id '{id}' does not exist"));
+        match job.way {
+            Way::Polled => Ok(job),
+            Way::Invoked => Err(missing()),
+        }
+    }
+
     fn add(&mut self, spec: JobSpec, run: Run, available_from: SystemTime, action_started: SystemTime) -> JobId {
         let id = JobId(self.uuid());
         self.jobs.push(Job {
@@ -150,6 +147,7 @@ impl Table {
             action_started,
             nonce: None,
             was_acknowledged: false,
+            way: Way::Polled,
             answer: None,
             next: None,
             answers_accepted: 0,
@@ -235,7 +233,7 @@ impl Table {
     /// The state after an acknowledgement.
     pub(super) fn acknowledge(&mut self, request: &AcknowledgeJob, now: SystemTime) -> Result<JobState, Refusal> {
         let switches = self.settings.switches;
-        let job = self.job(request.job_id.as_deref().unwrap_or_default(), now)?;
+        let job = self.custom_job(request.job_id.as_deref().unwrap_or_default(), now)?;
         let answer = if job.state.is_over() {
             switches.finished_acknowledgement
         } else if request.nonce != job.nonce {
