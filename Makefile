@@ -92,7 +92,8 @@ templates:
 .PHONY: generate
 generate: ## write anew what is made from template.yaml (make check holds it against the template)
 	scripts/python_tools.sh $(TOOLS)/venv scripts/requirements-lint.txt
-	$(TOOLS)/venv/bin/python scripts/role.py
+	PYTHONDONTWRITEBYTECODE=1 $(TOOLS)/venv/bin/python scripts/role.py
+	PYTHONDONTWRITEBYTECODE=1 $(TOOLS)/venv/bin/python scripts/terraform.py
 
 .PHONY: dependencies
 dependencies: $(TOOLS)/cargo/bin/cargo-deny ## licences, sources and bans of everything that is linked (builds cargo-deny once)
@@ -183,6 +184,20 @@ $(VENV)/bin/cargo-lambda:
 $(VENV)/bin/sam: $(VENV)/bin/cargo-lambda
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check aws-sam-cli==1.170.0
 
+# The local AWS of check-deploy, beside sam because it borrows sam's transform; and checkov, whose dependencies agree
+# with nobody's.
+$(VENV)/bin/moto_server: $(VENV)/bin/sam
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check 'moto[server]==5.2.5'
+
+$(TOOLS)/checkov/bin/checkov:
+	python3 -m venv $(TOOLS)/checkov
+	$(TOOLS)/checkov/bin/pip install --quiet --disable-pip-version-check checkov==3.3.30
+
+.PHONY: check-deploy
+check-deploy: $(VENV)/bin/moto_server $(TOOLS)/checkov/bin/checkov ## sam build, deploy, update and delete in a local AWS; the built function does a job; STEPS='lint deploy' for some alone
+	cargo build --locked --quiet --example demo
+	PYTHONDONTWRITEBYTECODE=1 $(VENV)/bin/python -W ignore scripts/check_deploy.py $(STEPS)
+
 .PHONY: build
 build: $(VENV)/bin/cargo-lambda ## the function for Lambda, ARCHITECTURE=x86_64 or arm64
 	$(CARGO_LAMBDA) build --release --bin $(NAME) $(if $(filter arm64,$(ARCHITECTURE)),--arm64,--x86-64)
@@ -190,6 +205,19 @@ build: $(VENV)/bin/cargo-lambda ## the function for Lambda, ARCHITECTURE=x86_64 
 .PHONY: package
 package: $(VENV)/bin/cargo-lambda ## the same as a zip, for those who deploy by other means
 	$(CARGO_LAMBDA) build --release --bin $(NAME) --output-format zip $(if $(filter arm64,$(ARCHITECTURE)),--arm64,--x86-64)
+
+# Built here: this machine's architecture, and the other one where its library is installed.
+RELEASES = $(sort $(ARCHITECTURE) $(if $(wildcard $(shell rustc --print sysroot)/lib/rustlib/aarch64-unknown-linux-gnu),arm64) $(if $(wildcard $(shell rustc --print sysroot)/lib/rustlib/x86_64-unknown-linux-gnu),x86_64))
+
+.PHONY: release
+release: $(VENV)/bin/cargo-lambda ## release/: the zips for Lambda, the same bytes each time, their checksums, and a template for them
+	for architecture in $(RELEASES); do \
+		$(CARGO_LAMBDA) build --locked --release --bin $(NAME) --lambda-dir $(TOOLS)/release/$$architecture \
+			$$([ $$architecture = arm64 ] && echo --arm64 || echo --x86-64) || exit 1; \
+	done
+	rm -rf release
+	python3 scripts/release.py $(foreach it,$(RELEASES),$(TOOLS)/release/$(it)/$(NAME)/bootstrap)
+	python3 scripts/ready.py > release/template.yaml
 
 .PHONY: deploy
 deploy: $(VENV)/bin/sam ## sam build and sam deploy --guided, for the architecture that was built
@@ -208,4 +236,4 @@ invoke: $(VENV)/bin/cargo-lambda ## send EVENT=events/… to `make watch`
 .PHONY: clean
 clean: ## remove what was built and installed here
 	cargo clean
-	rm -rf $(TOOLS) .aws-sam
+	rm -rf $(TOOLS) .aws-sam release

@@ -1,4 +1,4 @@
-"""Asserts the stack that template.yaml makes, resource by resource, after the transform and with its parameters applied:
+"""Asserts the stack that template.yaml makes, resource by resource, after the transform and with parameters applied:
 once with nothing but ArtifactoryUrl, once with every parameter, once with each that leaves something out.
 
     python scripts/check_stack.py [root]
@@ -148,7 +148,9 @@ def check_wakers(report, where, stack, schedule):
     report.equal(f"{where}: who may invoke the function", permissions, sorted(wanted, key=str))
     queue = stack.resources["UndeliveredPolicy"]["Properties"]
     report.equal(f"{where}: queues with a policy", queue["Queues"], ["<Undelivered>"])
-    statements = [{key: value for key, value in it.items() if key != "Sid"} for it in queue["PolicyDocument"]["Statement"]]
+    statements = [
+        {key: value for key, value in it.items() if key != "Sid"} for it in queue["PolicyDocument"]["Statement"]
+    ]
     send = {
         "Effect": "Allow",
         "Principal": {"Service": "events.amazonaws.com"},
@@ -156,7 +158,13 @@ def check_wakers(report, where, stack, schedule):
         "Resource": "<Undelivered.Arn>",
         "Condition": {"ArnEquals": {"aws:SourceArn": ["<PublisherActionStarted.Arn>", "<PublisherSweep.Arn>"]}},
     }
-    deny = {"Effect": "Deny", "Principal": "*", "Action": "sqs:*", "Resource": "<Undelivered.Arn>", "Condition": TLS_ONLY}
+    deny = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "sqs:*",
+        "Resource": "<Undelivered.Arn>",
+        "Condition": TLS_ONLY,
+    }
     report.equal(f"{where}: the queue's policy", statements, [send, deny])
 
 
@@ -224,7 +232,9 @@ def check_stores(report, where, stack, days):
     report.equal(f"{where}: the bucket with a policy", policy["Bucket"], "<Journal>")
     deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Condition": TLS_ONLY}
     deny["Resource"] = ["<Journal.Arn>", "<Journal.Arn>/*"]
-    statements = [{key: value for key, value in it.items() if key != "Sid"} for it in policy["PolicyDocument"]["Statement"]]
+    statements = [
+        {key: value for key, value in it.items() if key != "Sid"} for it in policy["PolicyDocument"]["Statement"]
+    ]
     report.equal(f"{where}: the journal's policy", statements, [deny])
     log = {"LogGroupName": "/codepipeline-artifactory/publisher", "RetentionInDays": days}
     report.equal(f"{where}: the log", stack.resources["PublisherLogs"]["Properties"], log)
@@ -307,6 +317,12 @@ def check_parameters(report, template, events):
     report.equal(f"{where}: action type", stack.outputs["ActionTypeId"], "Deploy/Custom/Artifactory/1")
 
     where, stack = "every parameter", Stack(template, EVERYTHING)
+    # These two leave something out, and have stacks of their own below.
+    report.equal(
+        f"{where}: not given",
+        sorted(set(template["Parameters"]) - set(EVERYTHING)),
+        ["DeclareActionType", "DefaultSecretId"],
+    )
     function = {
         "Architectures": ["arm64"],
         "MemorySize": 1024,
@@ -335,7 +351,9 @@ def check_parameters(report, template, events):
     check_role(report, where, stack)
     check_watching(report, where, stack, [TOPIC], 6, 20, 0)
     type_ = stack.resources["ActionType"]["Properties"]
-    report.equal(f"{where}: the type", [type_[name] for name in ("Category", "Provider", "Version")], ["Deploy", "Second", "3"])
+    report.equal(
+        f"{where}: the type", [type_[name] for name in ("Category", "Provider", "Version")], ["Deploy", "Second", "3"]
+    )
     report.equal(f"{where}: an old type", stack.resources["ActionType"]["UpdateReplacePolicy"], "Retain")
 
     def without(name):

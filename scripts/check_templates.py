@@ -168,6 +168,28 @@ def check_agreement(report, template, action):
         report.equal(f"custom-action.json: {member}", action.get(member), declared[member])
 
 
+def check_nested(report, template, nested, manifest):
+    """What the application repository is told, and that the stack which nests ours gives and takes what it has."""
+    told = template["Metadata"]["AWS::ServerlessRepo::Application"]
+    version = re.search(r'^version = "([^"]+)"$', manifest, re.MULTILINE)[1]
+    report.equal("the application's version", told["SemanticVersion"], version)
+    licence = re.search(r'^license = "([^"]+)"$', manifest, re.MULTILINE)[1]
+    report.expect(told["SpdxLicenseId"] in licence.split(" OR "), f"the application's licence is none of {licence}")
+    report.expect(len(told["Description"]) <= 256, "the application's description is longer than 256 characters")
+    report.expect(len(told["Labels"]) <= 10, "the application has more than ten labels")
+    application = nested["Resources"]["Publisher"]["Properties"]
+    report.equal("nested: location", application["Location"], "../../template.yaml")
+    given = set(application["Parameters"])
+    report.expect(given <= set(template["Parameters"]), f"nested: gives unknown parameters {sorted(given)}")
+    lacking = {name for name, it in template["Parameters"].items() if "Default" not in it} - given
+    report.equal("nested: parameters without a value", lacking, set())
+    for name, output in nested["Outputs"].items():
+        taken = output["Value"]["GetAtt"].removeprefix("Publisher.Outputs.")
+        report.expect(taken in template["Outputs"], f"nested: {name} takes {taken}, which the stack does not give")
+    tags = [tag["Key"] for tag in nested["Resources"]["Credential"]["Properties"]["Tags"]]
+    report.equal("nested: tags of its secret", tags, ["codepipeline-artifactory"])
+
+
 def check_readme(report, readme):
     """The README's table of the action has the same properties, in the same order, with what is required."""
     table = re.findall(r"^\| `(\w+)` \| (yes|no) \|", readme, re.MULTILINE)
@@ -384,6 +406,8 @@ def check(root):
         template, example = load("template.yaml"), load("examples/pipeline/template.yaml")
         action, pipeline = read("examples/custom-action.json"), read("examples/pipeline/pipeline.json")
         events = {path.stem: read(path.relative_to(root)) for path in sorted((root / "events").glob("*.json"))}
+        nested = load("examples/nested/template.yaml")
+        manifest = (root / "Cargo.toml").read_text(encoding="utf-8")
         readme = (root / "README.md").read_text(encoding="utf-8")
         project = "examples/pipeline/node_example"
         node = {"package": read(f"{project}/package.json"), "lock": read(f"{project}/package-lock.json")}
@@ -396,6 +420,7 @@ def check(root):
         check_action_type(report, "custom-action.json", action)
         check_agreement(report, template, action)
         check_readme(report, readme)
+        check_nested(report, template, nested, manifest)
         check_role(report, template)
         check_alarms(report, template)
         check_watching(report, template, source)

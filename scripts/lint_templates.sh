@@ -17,10 +17,12 @@ scripts/python_tools.sh "$venv" "$wanted" || {
 }
 
 # Informational findings count as well: what is deliberate is written down in the template.
-"$venv/bin/cfn-lint" --include-checks I -- template.yaml examples/pipeline/template.yaml
+"$venv/bin/python" scripts/ready.py >.tools/ready.yaml
+"$venv/bin/cfn-lint" --include-checks I -- template.yaml .tools/ready.yaml examples/*/template.yaml
 echo 'cfn-lint: clean'
 PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" scripts/check_templates.py
 PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" scripts/check_stack.py
 PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" scripts/role.py --check
+PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" scripts/terraform.py --check
 # The checks themselves: each must fail when what it guards is broken.
 PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" -m unittest discover --quiet --start-directory scripts

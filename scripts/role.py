@@ -1,5 +1,6 @@
-"""Writes down what the function's role may do, as the local stack reads it: the statements of template.yaml with its
-parameters and conditions, unresolved, in JSON. The emulators hold every call of the function against them.
+"""Writes down what the function's role may do and what its environment holds, as the local stack reads it: statements
+and variables of template.yaml with its parameters and conditions, unresolved, in JSON. The emulators hold every call of
+the function against them.
 
     python scripts/role.py            writes tests/stack/role/template.json
     python scripts/role.py --check    says whether it is current (make check)
@@ -29,6 +30,7 @@ def told(template):
         "from": "template.yaml, by scripts/role.py",
         "parameters": {name: declared.get("Default") for name, declared in template["Parameters"].items()},
         "conditions": template["Conditions"],
+        "environment": resources["Publisher"]["Properties"]["Environment"]["Variables"],
         "role": role,
         "journal": resources["JournalPolicy"]["Properties"]["PolicyDocument"]["Statement"],
     }

@@ -55,7 +55,30 @@ BREAKS = {
         "entityUrlTemplate names {ExternalExecutionId}",
     ),
     "the links drift apart": (ACTION, "-2592000000", "-86400000", "custom-action.json: settings"),
-    "the README asks for more": ("README.md", "| `SecretId` | no |", "| `SecretId` | yes |", "README.md: the properties"),
+    "the application keeps an old version": (
+        "Cargo.toml",
+        'version = "0.1.0"\nedition',
+        'version = "0.2.0"\nedition',
+        "the application's version",
+    ),
+    "the nested stack is given what it does not know": (
+        "examples/nested/template.yaml",
+        "        DefaultSecretId:",
+        "        SecretId:",
+        "unknown parameters",
+    ),
+    "the nested stack is asked for what it does not give": (
+        "examples/nested/template.yaml",
+        "Publisher.Outputs.ActionTypeId",
+        "Publisher.Outputs.TypeId",
+        "which the stack does not give",
+    ),
+    "the README asks for more": (
+        "README.md",
+        "| `SecretId` | no |",
+        "| `SecretId` | yes |",
+        "README.md: the properties",
+    ),
     "the command line's type gains a member": (ACTION, '"version": "1",', '"version": "1", "tags": [],', "its members"),
     "the role may do more": (
         TEMPLATE,
@@ -245,8 +268,8 @@ class Breaks(unittest.TestCase):
         self.root = Path(folder.name)
         shutil.copy(ROOT / TEMPLATE, self.root)
         (self.root / "src").mkdir()
-        shutil.copy(ROOT / METRICS, self.root / METRICS)
-        shutil.copy(ROOT / "README.md", self.root)
+        for name in (METRICS, "README.md", "Cargo.toml"):
+            shutil.copy(ROOT / name, self.root / name)
         for name in ("events", "examples"):
             shutil.copytree(ROOT / name, self.root / name, ignore=shutil.ignore_patterns("node_modules"))
 

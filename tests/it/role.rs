@@ -161,3 +161,23 @@ fn a_stack_with_defaults_knows_neither_key_nor_network_nor_an_earlier_version() 
     let polled = role.rights().into_iter().filter(|(sid, ..)| sid == "TakeJobs").count();
     assert_eq!(polled, 1);
 }
+
+#[tokio::test]
+async fn a_stack_with_nothing_but_an_address_works() {
+    let stack = stack().await;
+    let role = stack.vault.role().clone();
+    role.parameter("ArtifactoryUrl", &stack.artifactory.platform_url());
+    // The local Artifactory speaks plain HTTP.
+    role.parameter("AllowHttp", "true");
+    let ours: BTreeSet<String> = stack.environment().into_iter().map(|(name, _)| name).collect();
+    let given = role.environment();
+    for (name, value) in &given {
+        stack.set(name, value);
+    }
+    for name in ["JOURNAL_BUCKET", "DEFAULT_SECRET_ID", "ARTIFACTORY_URL", "ALLOW_HTTP"] {
+        assert!(ours.contains(name) && given.iter().any(|(other, _)| other == name), "{name}: {given:?}");
+    }
+    let others = ours.iter().filter(|name| !name.starts_with("AWS_") && given.iter().all(|(other, _)| other != *name));
+    assert_eq!(others.count(), 0, "the function needs nothing that the template does not give: {ours:?}");
+    stack.publish(package("left", "1.0.0")).await;
+}

@@ -101,6 +101,11 @@ impl Role {
         }
     }
 
+    /// The environment that the template gives the function.
+    pub(crate) fn environment(&self) -> Vec<(String, String)> {
+        self.lock().template.environment()
+    }
+
     /// Takes one right away.
     pub(crate) fn take_away(&self, right: &Right) {
         assert!(self.rights().contains(right), "the role has no such right: {right:?}");

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::stack::JOURNAL;
 use crate::stack::aws::{ACCOUNT, REGION};
+use crate::stack::{JOURNAL, SECRET};
 
 /// The name of the local stack, as `CloudFormation` would have it.
 const STACK: &str = "local";
@@ -20,6 +20,7 @@ pub(super) struct Template {
     _from: String,
     parameters: BTreeMap<String, Value>,
     conditions: BTreeMap<String, Value>,
+    environment: Value,
     role: Vec<Value>,
     journal: Vec<Value>,
 }
@@ -33,6 +34,13 @@ impl Template {
     pub(super) fn set(&mut self, name: &str, value: Value) {
         let there = self.parameters.get_mut(name).unwrap_or_else(|| panic!("the template has no parameter {name}"));
         *there = value;
+    }
+
+    /// The variables of the function's environment, with those left out that the parameters leave out.
+    pub(super) fn environment(&self) -> Vec<(String, String)> {
+        let Some(Value::Object(variables)) = self.resolve(&self.environment) else { panic!("variables have names") };
+        let text = |value: Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        variables.into_iter().map(|(name, value)| (name, text(value))).collect()
     }
 
     /// The statements of one policy, with those left out that the parameters leave out.
@@ -91,6 +99,8 @@ impl Template {
             "AWS::AccountId" => ACCOUNT.to_owned(),
             "AWS::StackName" => STACK.to_owned(),
             "AWS::URLSuffix" => "amazonaws.com".to_owned(),
+            "Journal" => JOURNAL.to_owned(),
+            "Credential" => SECRET.to_owned(),
             "Journal.Arn" => format!("arn:aws:s3:::{JOURNAL}"),
             "PublisherLogs.Arn" => {
                 format!("arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/codepipeline-artifactory/{STACK}:*")
