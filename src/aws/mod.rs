@@ -28,7 +28,7 @@ use crate::trust::Trust;
 const TIMEOUT: &str = "timeout";
 /// What a call is given near the end of an invocation: enough to hand a job over.
 const SHORTEST: Duration = Duration::from_millis(50);
-/// What a call is given when there is no time at all: nothing, in the SDK's terms.
+/// The least that a call can be given in the SDK's terms.
 const NONE: Duration = Duration::from_millis(1);
 
 /// What a failed call means for us, by status and error code, never by its text.
@@ -180,7 +180,9 @@ impl Patience {
     /// most, so that after one that hangs there is time for the next, which leaves the claim in order; at the very end
     /// half, so that however many hang one after the other, the invocation ends in time.
     fn of(deadline: Deadline, wanted: Duration) -> Self {
-        let shortest = SHORTEST.min(deadline.left_with_reserve() / 2).max(NONE);
+        let left = deadline.left_with_reserve();
+        // When it has ended all the same, the process was halted: what it hands over then cannot make it later.
+        let shortest = if left.is_zero() { SHORTEST } else { SHORTEST.min(left / 2).max(NONE) };
         let most = (deadline.left_for_closing() * 3 / 4).max(shortest);
         Self { whole: wanted.min(most), is_cut: most < wanted }
     }
