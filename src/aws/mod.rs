@@ -153,8 +153,11 @@ fn meaning(code: &str, status: Option<u16>) -> Meaning {
             _,
         )
         | (_, Some(429)) => Meaning::Throttled,
-        // The service waited in vain for the rest of the request.
-        ("RequestTimeout" | "RequestTimeoutException", _) | (_, Some(408)) => Meaning::Unavailable,
+        // The service waited in vain for the rest of the request; or the machine's clock is wrong, which says nothing of
+        // rights: the SDK goes by the service's from then on.
+        ("RequestTimeout" | "RequestTimeoutException" | "RequestTimeTooSkewed", _) | (_, Some(408)) => {
+            Meaning::Unavailable
+        }
         (_, Some(401 | 403)) => Meaning::Denied,
         (_, Some(404)) => Meaning::NotFound,
         (_, Some(400..=499)) => Meaning::Invalid,
@@ -239,6 +242,7 @@ mod tests {
         assert_eq!(meaning("JobNotFoundException", Some(400)), Meaning::NotFound);
         assert_eq!(meaning("InvalidNonceException", Some(400)), Meaning::Invalid);
         assert_eq!(meaning("RequestTimeout", Some(400)), Meaning::Unavailable);
+        assert_eq!(meaning("RequestTimeTooSkewed", Some(403)), Meaning::Unavailable);
         assert_eq!(meaning("no connection", None), Meaning::Unavailable);
     }
 
