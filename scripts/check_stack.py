@@ -12,6 +12,7 @@ import json
 import sys
 from pathlib import Path
 
+from report import Report, matches, told
 from stack import Stack, read
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -75,26 +76,6 @@ RESOURCES = {
     "ActionType": "AWS::CodePipeline::CustomActionType",
 }
 TLS_ONLY = {"Bool": {"aws:SecureTransport": "false"}}
-
-
-class Report:
-    """Collects what is wrong, so that one run shows everything."""
-
-    def __init__(self):
-        self.problems = []
-
-    def equal(self, what, actual, wanted):
-        if actual != wanted:
-            self.problems.append(f"{what} is {json.dumps(actual, default=str)}, not {json.dumps(wanted, default=str)}")
-
-
-def matches(pattern, event):
-    """Whether EventBridge would match: a list is a choice, everything else is nested."""
-    if isinstance(pattern, list):
-        return event in pattern
-    return isinstance(event, dict) and all(
-        name in event and matches(part, event[name]) for name, part in pattern.items()
-    )
 
 
 def check_resources(report, where, stack, wanted):
@@ -371,14 +352,5 @@ def check_parameters(report, template, events):
     check_resources(report, where, stack, without("ActionType"))
 
 
-def main():
-    root = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT
-    problems = check(root)
-    for problem in problems:
-        print(problem, file=sys.stderr)
-    print(f"check_stack: {len(problems)} problem(s)" if problems else "check_stack: every resource is as it should be")
-    return 1 if problems else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(told(check, "check_stack", "every resource is as it should be"))

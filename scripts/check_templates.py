@@ -8,11 +8,11 @@ must follow: to allow the function one more call, or to declare another property
 import json
 import re
 import sys
-from pathlib import Path
 
 import yaml
 
 from cloudformation import Loader, as_list, branches, lift, lower_keys, named, resolve
+from report import Report, matches, told
 
 # The action's configuration in the order in which the console shows it, with what is required.
 PROPERTIES = {
@@ -101,20 +101,6 @@ ALARMS = {
     ],
     ("codepipeline-artifactory", "OldestClaim"): [{"Name": "function", "Value": {"Ref": "Publisher"}}],
 }
-
-
-class Report:
-    """Collects what is wrong, so that one run shows everything."""
-
-    def __init__(self):
-        self.problems = []
-
-    def expect(self, holds, problem):
-        if not holds:
-            self.problems.append(problem)
-
-    def equal(self, what, actual, wanted):
-        self.expect(actual == wanted, f"{what} is {actual!r}, not {wanted!r}")
 
 
 def declared_type(template):
@@ -324,15 +310,6 @@ def check_function(report, template):
     report.equal("the parameters without a default", free, ["ArtifactoryUrl"])
 
 
-def matches(pattern, event):
-    """Whether EventBridge would match: a list is a choice, everything else is nested."""
-    if isinstance(pattern, list):
-        return event in pattern
-    return isinstance(event, dict) and all(
-        name in event and matches(part, event[name]) for name, part in pattern.items()
-    )
-
-
 def check_events(report, template, events):
     """The sample events parse, have the types seen on the wire, and wake the function or not, as they should."""
     rule = template["Resources"]["Publisher"]["Properties"]["Events"]["ActionStarted"]["Properties"]["Pattern"]
@@ -450,14 +427,5 @@ def check(root):
     return report.problems
 
 
-def main():
-    root = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parent.parent
-    problems = check(root)
-    for problem in problems:
-        print(problem, file=sys.stderr)
-    print(f"check_templates: {len(problems)} problem(s)" if problems else "check_templates: all agree")
-    return 1 if problems else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(told(check, "check_templates", "all agree"))
