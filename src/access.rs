@@ -3,7 +3,7 @@
 
 use crate::action::ActionConfig;
 use crate::aws::secret::{Freshness, Secrets};
-use crate::credential::{ArtifactorySecret, Credential};
+use crate::credential::{ArtifactorySecret, Credential, SecretText};
 use crate::deadline::Deadline;
 use crate::failure::Failure;
 use crate::job::{Arrival, Job};
@@ -39,9 +39,44 @@ pub async fn credential(
     deadline: Deadline,
 ) -> Result<Credential, Failure> {
     let id = action.secret_id.as_ref().or(settings.default_secret_id.as_ref()).ok_or(Failure::NoSecret)?;
-    let value = secrets.value(id, freshness, deadline).await;
-    let value = value.map_err(|source| Failure::SecretUnread { id: id.clone(), source })?;
+    let value = read(secrets, id, freshness, deadline).await?;
     allowed(id, value.expose(), settings, action, asker)
+}
+
+/// The credential in the secret of actions that name none, and the Artifactory that it is for.
+pub async fn of_the_stack(
+    secrets: &Secrets,
+    settings: &Settings,
+    deadline: Deadline,
+) -> Result<(Credential, Base), Failure> {
+    let id = settings.default_secret_id.as_ref().ok_or(Failure::NoSecret)?;
+    let value = read(secrets, id, Freshness::Reread, deadline).await?;
+    let (secret, bound) = parsed(id, value.expose(), settings, None)?;
+    Ok((secret.credential, bound.ok_or_else(|| Failure::Unbound { id: id.clone() })?))
+}
+
+async fn read(secrets: &Secrets, id: &str, freshness: Freshness, deadline: Deadline) -> Result<SecretText, Failure> {
+    let value = secrets.value(id, freshness, deadline).await;
+    value.map_err(|source| Failure::SecretUnread { id: id.to_owned(), source })
+}
+
+/// The secret, and the Artifactory that it is bound to, if it is to any.
+fn parsed(
+    id: &str,
+    value: &str,
+    settings: &Settings,
+    user_name: Option<&str>,
+) -> Result<(ArtifactorySecret, Option<Base>), Failure> {
+    let id = || id.to_owned();
+    let secret =
+        ArtifactorySecret::parse(value, user_name).map_err(|source| Failure::SecretForm { id: id(), source })?;
+    let bound = match &secret.url {
+        None => settings.artifactory_url.clone(),
+        Some(url) => {
+            Some(Base::parse(url, settings.allow_http).map_err(|source| Failure::SecretUrl { id: id(), source })?)
+        }
+    };
+    Ok((secret, bound))
 }
 
 /// The secret's credential, if this job may use it for this Artifactory.
@@ -52,18 +87,8 @@ fn allowed(
     action: &ActionConfig,
     asker: Asker<'_>,
 ) -> Result<Credential, Failure> {
+    let (secret, bound) = parsed(id, value, settings, action.user_name.as_deref())?;
     let id = id.to_owned();
-    let secret = match ArtifactorySecret::parse(value, action.user_name.as_deref()) {
-        Ok(secret) => secret,
-        Err(source) => return Err(Failure::SecretForm { id, source }),
-    };
-    let bound = match &secret.url {
-        None => settings.artifactory_url.clone(),
-        Some(url) => match Base::parse(url, settings.allow_http) {
-            Ok(base) => Some(base),
-            Err(source) => return Err(Failure::SecretUrl { id, source }),
-        },
-    };
     let (host, repository) = (&action.target.base, &action.target.repository);
     match bound {
         None => return Err(Failure::Unbound { id }),

@@ -8,15 +8,14 @@ use crate::access::{self, Asker};
 use crate::action::ActionConfig;
 use crate::answer::Outcome;
 use crate::aws::AwsError;
-use crate::aws::journal::{Claiming, Record, Seen, Survey};
+use crate::aws::journal::{Claiming, Record};
 use crate::aws::secret::Freshness;
+use crate::aws::survey::{Seen, Survey};
 use crate::check;
-use crate::credential::{ArtifactorySecret, Credential};
 use crate::failure::Failure;
 use crate::hand::Hand;
 use crate::job::{Configuration, JobId, PipelineRun};
 use crate::log::chain;
-use crate::registry::url::Base;
 use crate::registry::{Registry, RegistryError, RepositoryFacts};
 use crate::settings::ActionType;
 
@@ -48,29 +47,22 @@ impl Question {
         if let Some(other) = members.keys().find(|key| !["configuration", "pipeline", "fail"].contains(&key.as_str())) {
             return Self::Unclear(format!("doctor has no {other}; it has configuration, pipeline, fail"));
         }
-        match (members.get("fail"), members.get("configuration"), members.get("pipeline")) {
-            (Some(job), None, None) => match job.as_str().and_then(JobId::parse) {
+        if let Some(job) = members.get("fail") {
+            return match job.as_str().and_then(JobId::parse) {
+                _ if members.len() > 1 => unclear("fail stands alone"),
                 Some(job) => Self::Fail(job),
                 None => unclear("fail names a job by its id, a UUID in lower case"),
-            },
-            (Some(_), ..) => unclear("fail stands alone"),
-            (None, configuration, pipeline) => {
-                let texts = |value: &Value| {
-                    let texts =
-                        value.as_object()?.iter().map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())));
-                    texts.collect::<Option<_>>().map(Configuration)
-                };
-                let parsed = configuration.map(texts);
-                let name = pipeline.map(Value::as_str);
-                match (parsed, name) {
-                    (Some(None), _) => unclear("configuration is an object of texts: the action's properties"),
-                    (_, Some(None)) => unclear("pipeline is a text: the pipeline's name"),
-                    (parsed, name) => {
-                        Self::Examine { configuration: parsed.flatten(), pipeline: name.flatten().map(str::to_owned) }
-                    }
-                }
-            }
+            };
         }
+        let configuration = members.get("configuration").map(|it| Configuration::of_texts(it.as_object()?).ok());
+        let Ok(configuration) = configuration.map(|it| it.ok_or(())).transpose() else {
+            return unclear("configuration is an object of texts: the action's properties");
+        };
+        let pipeline = members.get("pipeline").map(|it| it.as_str().map(str::to_owned));
+        let Ok(pipeline) = pipeline.map(|it| it.ok_or(())).transpose() else {
+            return unclear("pipeline is a text: the pipeline's name");
+        };
+        Self::Examine { configuration, pipeline }
     }
 }
 
@@ -160,12 +152,14 @@ pub async fn answer(hand: Hand<'_>, question: &Question) -> DoctorReport {
 /// Reads the journal, and writes and removes a claim as jobs do.
 async fn journal(hand: Hand<'_>, report: &mut DoctorReport) {
     const REMEDY: &str = "Check JOURNAL_BUCKET, and the role's rights on jobs/ and quarantine/ in it.";
-    let types = claimed(hand);
+    let types = hand.services.settings.claimed_types();
     let survey = match hand.journal.survey(&types, hand.deadline).await {
         Ok(survey) => survey,
         Err(error) => return report.note("journal", State::Wrong, chain(&error), REMEDY),
     };
     report.claims = survey.seen.iter().map(ClaimReport::of).collect();
+    // By a clock that is wrong the claim would be that of a dead worker.
+    let hand = Hand { deadline: hand.deadline.set_by(survey.clock_off), ..hand };
     if let Some(action_type) = types.first() {
         let record = Record::first(JobId::random(), action_type.clone(), String::new(), hand.run_id);
         match written(hand, record).await {
@@ -186,7 +180,7 @@ async fn journal(hand: Hand<'_>, report: &mut DoctorReport) {
         off => report.note(
             "clock",
             State::Unknown,
-            format!("it is {off} ms behind S3's, by which leases are measured"),
+            format!("S3's, by which leases are measured, is ahead of it by {off} ms"),
             "",
         ),
     }
@@ -197,11 +191,6 @@ async fn written(hand: Hand<'_>, record: Record) -> Result<(), AwsError> {
         Claiming::Ours(claim) => hand.journal.close(claim, hand.deadline).await,
         Claiming::Held => Ok(()),
     }
-}
-
-/// The action types whose claims are ours.
-fn claimed(hand: Hand<'_>) -> Vec<ActionType> {
-    hand.services.settings.action_types.iter().cloned().chain([ActionType::lambda_invoke()]).collect()
 }
 
 /// Asks one queue. What it offers is not taken: CodePipeline offers it again to the next tick.
@@ -241,14 +230,14 @@ async fn artifactory(
             }
         }
     };
+    let secrets = &hand.services.secrets;
     let access = match &action {
         Some(action) => {
-            let secrets = &hand.services.secrets;
             let asker = Asker::Pipeline(pipeline);
             let read = access::credential(secrets, settings, action, asker, Freshness::Reread, hand.deadline).await;
             read.map(|credential| (credential, action.target.base.clone()))
         }
-        None => of_the_stack(hand).await,
+        None => access::of_the_stack(secrets, settings, hand.deadline).await,
     };
     let (credential, base) = match access {
         Ok(access) => access,
@@ -267,23 +256,6 @@ async fn artifactory(
         repository(&connection, action, report).await;
     }
     connection.disconnect().await;
-}
-
-/// The credential of actions that name no secret, and the Artifactory that it is for.
-async fn of_the_stack(hand: Hand<'_>) -> Result<(Credential, Base), Failure> {
-    let settings = &hand.services.settings;
-    let id = settings.default_secret_id.as_ref().ok_or(Failure::NoSecret)?;
-    let value = hand.services.secrets.value(id, Freshness::Reread, hand.deadline).await;
-    let value = value.map_err(|source| Failure::SecretUnread { id: id.clone(), source })?;
-    let form = |source| Failure::SecretForm { id: id.clone(), source };
-    let ArtifactorySecret { credential, url, .. } = ArtifactorySecret::parse(value.expose(), None).map_err(form)?;
-    let base = match url {
-        None => settings.artifactory_url.clone().ok_or_else(|| Failure::Unbound { id: id.clone() })?,
-        Some(url) => {
-            Base::parse(&url, settings.allow_http).map_err(|source| Failure::SecretUrl { id: id.clone(), source })?
-        }
-    };
-    Ok((credential, base))
 }
 
 async fn repository(connection: &Registry, action: &ActionConfig, report: &mut DoctorReport) {
@@ -308,7 +280,7 @@ async fn repository(connection: &Registry, action: &ActionConfig, report: &mut D
 
 /// Ends a job that is stuck: whose worker is gone, and which nobody gets on with.
 async fn end(hand: Hand<'_>, job: &JobId, report: &mut DoctorReport) {
-    let types = claimed(hand);
+    let types = hand.services.settings.claimed_types();
     let survey = match hand.journal.survey(&types, hand.deadline).await {
         Ok(survey) => survey,
         Err(error) => return report.note("journal", State::Wrong, chain(&error), ""),

@@ -87,11 +87,8 @@ fn configuration(parameters: &str) -> Result<Configuration, UserParametersError>
     let json: Value = serde_json::from_str(parameters)
         .map_err(|error: serde_json::Error| UserParametersError::Json { column: error.column() })?;
     let Value::Object(members) = json else { return Err(UserParametersError::NoObject) };
-    let property = |(name, value): (String, Value)| match value {
-        Value::String(text) => Ok((name, text)),
-        _ => Err(UserParametersError::NoText(name.chars().filter(|c| !c.is_control()).take(SHOWN).collect())),
-    };
-    Ok(Configuration(members.into_iter().map(property).collect::<Result<_, _>>()?))
+    Configuration::of_texts(&members)
+        .map_err(|name| UserParametersError::NoText(name.chars().filter(|c| !c.is_control()).take(SHOWN).collect()))
 }
 
 fn locations(artifacts: Option<&Value>) -> Vec<ArtifactLocation> {

@@ -6,6 +6,7 @@ use std::fmt;
 
 use aws_sdk_codepipeline::types as raw;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::credential::SecretText;
 use crate::settings::ActionType;
@@ -100,6 +101,15 @@ impl fmt::Debug for ArtifactCredentials {
 /// password here.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Configuration(pub BTreeMap<String, String>);
+
+impl Configuration {
+    /// From an object whose members must all be texts; else the name of one that is none.
+    pub fn of_texts(members: &Map<String, Value>) -> Result<Self, &str> {
+        let text =
+            |(name, value): (_, &Value)| Ok((String::clone(name), value.as_str().ok_or(name.as_str())?.to_owned()));
+        members.iter().map(text).collect::<Result<_, _>>().map(Self)
+    }
+}
 
 impl fmt::Debug for Configuration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -75,6 +75,12 @@ pub struct SettingsError {
 }
 
 impl Settings {
+    /// The action types whose claims are ours: those that are polled, and that of jobs that come in an event, whose claims
+    /// are ended even where no more of them are taken.
+    pub fn claimed_types(&self) -> Vec<ActionType> {
+        self.action_types.iter().cloned().chain([ActionType::lambda_invoke()]).collect()
+    }
+
     /// Reads the process's environment.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub fn from_environment() -> Result<Self, SettingsError> {

@@ -105,11 +105,14 @@ impl Worker {
         let Trigger::Doctor(question) = trigger else {
             return self.tick(trigger, invocation).await.map(Answer::Tick);
         };
-        let Invocation { request_id, account, function: _, deadline } = invocation;
-        let journal = self.journal.renewed(account.clone());
-        let (services, run_id) = (&self.services, request_id.as_str());
-        let hand = Hand { services, journal: &journal, deadline: *deadline, run_id, started: None };
+        let journal = self.journal.renewed(invocation.account.clone());
+        let hand = self.hand(&journal, trigger, invocation);
         Ok(Answer::Doctor(Box::pin(doctor::answer(hand, question)).await))
+    }
+
+    fn hand<'t>(&'t self, journal: &'t Journal, trigger: &'t Trigger, invocation: &'t Invocation) -> Hand<'t> {
+        let Invocation { request_id, deadline, .. } = invocation;
+        Hand { services: &self.services, journal, deadline: *deadline, run_id: request_id, started: trigger.started() }
     }
 
     /// Runs one tick.
@@ -118,10 +121,8 @@ impl Worker {
             Trigger::Unknown(what) => tracing::warn!("{what}; polling all the same"),
             known => tracing::debug!(trigger = ?known, "woken"),
         }
-        let Invocation { request_id, account, function: _, deadline } = invocation;
-        let journal = self.journal.renewed(account.clone());
-        let (services, run_id) = (&self.services, request_id.as_str());
-        let hand = Hand { services, journal: &journal, deadline: *deadline, run_id, started: trigger.started() };
+        let journal = self.journal.renewed(invocation.account.clone());
+        let hand = self.hand(&journal, trigger, invocation);
         let tick = Tick {
             hand,
             report: TickReport::default(),

@@ -1,32 +1,25 @@
 //! The journal: one record in S3 for each job that is being worked on, written before the acknowledgement and removed
 //! after the answer. Every write after the first is conditional, so that of two workers only one can own a job.
 
-use std::time::Duration;
-
 use aws_config::SdkConfig;
 use bytes::Bytes;
-use futures_util::stream::{self, StreamExt as _};
 
 use super::objects::{Fetched, Objects};
 pub use super::record::{Acknowledgement, Before, Record};
 use super::record::{MAX_RECORD, Origin};
 use super::{AwsError, Meaning};
-use crate::deadline::{Deadline, LONGEST_INVOCATION};
+use crate::deadline::Deadline;
 use crate::job::JobId;
 use crate::settings::ActionType;
 
 /// How often one write is tried while nobody else has the record.
 const WRITES: u32 = 3;
-/// How many records are read at once.
-const READS_AT_ONCE: usize = 8;
 /// Where the claims are.
-const PREFIX: &str = "jobs/";
+pub(super) const PREFIX: &str = "jobs/";
 /// Where objects are moved that are no claims.
 const QUARANTINE: &str = "quarantine/";
 /// Largest object that is moved; a larger one stays where it is.
 const MAX_STRAY: u64 = 4 << 20;
-/// How far the clocks of S3 and of an owner may be apart.
-const SKEW: Duration = Duration::from_mins(1);
 
 /// A job that is ours, as far as the journal goes: it must be closed or released.
 #[derive(Debug)]
@@ -65,7 +58,7 @@ pub struct DamagedClaim {
     pub job: JobId,
     /// Why it cannot be read.
     pub problem: String,
-    origin: Origin,
+    pub(super) origin: Origin,
     etag: String,
 }
 
@@ -74,34 +67,6 @@ impl DamagedClaim {
     pub fn was_invoked(&self) -> bool {
         self.origin.action_type.as_ref() == Some(&ActionType::lambda_invoke())
     }
-}
-
-/// What lies in the journal.
-#[derive(Debug, Default)]
-pub struct Survey {
-    /// Claims of this account and region and of the action types that were asked for, whose owners' time is up.
-    pub left: Vec<OpenClaim>,
-    /// Claims that cannot be read, and have not changed for longer than any invocation lives.
-    pub damaged: Vec<DamagedClaim>,
-    /// Keys that are no job's.
-    pub strays: Vec<String>,
-    /// By how many milliseconds S3's clock is ahead of the invocation's.
-    pub clock_off: i64,
-    /// All claims of ours, whoever has them in hand, those that cannot be read included.
-    pub seen: Vec<Seen>,
-}
-
-/// A claim, as one sees it who does not want it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
-    /// The job.
-    pub job: JobId,
-    /// For how long it has been claimed, in milliseconds.
-    pub age_millis: u64,
-    /// How much longer its owner has, in milliseconds.
-    pub lease_millis: u64,
-    /// How many workers have had it; 0 where that cannot be read.
-    pub attempt: u32,
 }
 
 /// What became of trying to own a job.
@@ -125,10 +90,10 @@ pub enum Kept {
 /// The journal of one invocation.
 #[derive(Debug, Clone)]
 pub struct Journal {
-    objects: Objects,
+    pub(super) objects: Objects,
     owner: String,
-    account: Option<String>,
-    region: String,
+    pub(super) account: Option<String>,
+    pub(super) region: String,
 }
 
 impl Journal {
@@ -146,87 +111,6 @@ impl Journal {
     #[must_use]
     pub fn renewed(&self, account: Option<String>) -> Self {
         Self { owner: random(), account, ..self.clone() }
-    }
-
-    /// By how many milliseconds S3's clock is ahead of the invocation's.
-    pub async fn clock_off(&self, deadline: Deadline) -> Result<i64, AwsError> {
-        Ok(self.objects.keys(PREFIX, deadline).await?.1)
-    }
-
-    /// Looks at everything in the journal, by S3's clock. A record that cannot be fetched just now is left to the next
-    /// tick.
-    pub async fn survey(&self, types: &[ActionType], deadline: Deadline) -> Result<Survey, AwsError> {
-        let (keys, clock_off) = self.objects.keys(PREFIX, deadline).await?;
-        let deadline = deadline.set_by(clock_off);
-        let now = deadline.now_millis();
-        let mut survey = Survey { clock_off, ..Survey::default() };
-        let mut jobs = Vec::new();
-        for key in keys {
-            match key.strip_prefix(PREFIX).and_then(|name| name.strip_suffix(".json")).and_then(JobId::parse) {
-                Some(job) => jobs.push(job),
-                // What the console makes of a folder.
-                None if key == PREFIX => {}
-                None => survey.strays.push(key),
-            }
-        }
-        let reads = jobs.into_iter().map(|job| async move {
-            let read = self.read(&job, deadline).await;
-            (job, read)
-        });
-        // Collected, because a stream that holds the closure is not `Send` in the compiler's eyes.
-        let reads: Vec<_> = reads.collect();
-        let mut reads = stream::iter(reads).buffered(READS_AT_ONCE);
-        while let Some((job, read)) = reads.next().await {
-            match read {
-                Ok(Read::Claim(claim, changed_millis)) => {
-                    let Record { account, region, action_type, lease_until, since, attempt, .. } = &*claim.record;
-                    let ours = *account == self.account && *region == self.region && types.contains(action_type);
-                    // A lease that no invocation can have would keep its job for ever.
-                    let lease_until = (*lease_until).min(gone_at(changed_millis, SKEW));
-                    if ours {
-                        let since = if *since == 0 { changed_millis } else { *since };
-                        survey.seen.push(Seen {
-                            job,
-                            age_millis: now.saturating_sub(since),
-                            lease_millis: lease_until.saturating_sub(now),
-                            attempt: *attempt,
-                        });
-                    }
-                    if ours && lease_until <= now {
-                        survey.left.push(claim);
-                    }
-                }
-                Ok(Read::Absent) => {}
-                Ok(Read::Damaged(claim, _)) if self.is_anothers(&claim.origin, types) => {}
-                Ok(Read::Damaged(claim, changed_millis)) => {
-                    let gone_at = gone_at(changed_millis, Duration::ZERO);
-                    survey.seen.push(Seen {
-                        job: job.clone(),
-                        age_millis: now.saturating_sub(changed_millis),
-                        lease_millis: gone_at.saturating_sub(now),
-                        attempt: 0,
-                    });
-                    if gone_at <= now {
-                        survey.damaged.push(claim);
-                    } else {
-                        tracing::warn!(job.id = %job, problem = claim.problem, "a claim cannot be read; its owner may live yet");
-                    }
-                }
-                Err(error) => {
-                    tracing::error!(job.id = %job, error = &error as &dyn std::error::Error, "a claim cannot be fetched; it is left to the next tick");
-                }
-            }
-        }
-        Ok(survey)
-    }
-
-    /// Whether a record that cannot be read is of another account, region or action type by what it says all the same.
-    /// CodePipeline knows nothing of such a job here, and that is no reason to take its claim away.
-    fn is_anothers(&self, origin: &Origin, types: &[ActionType]) -> bool {
-        let Origin { account, region, action_type } = origin;
-        account.is_some() && *account != self.account
-            || region.as_ref().is_some_and(|region| *region != self.region)
-            || action_type.as_ref().is_some_and(|action_type| !types.contains(action_type))
     }
 
     /// Writes the first claim of a job, before its acknowledgement.
@@ -375,7 +259,7 @@ impl Journal {
         }
     }
 
-    async fn read(&self, job: &JobId, deadline: Deadline) -> Result<Read, AwsError> {
+    pub(super) async fn read(&self, job: &JobId, deadline: Deadline) -> Result<Read, AwsError> {
         let Some(Fetched { etag, changed_millis, body }) = self.objects.fetch(&key(job), MAX_RECORD, deadline).await?
         else {
             return Ok(Read::Absent);
@@ -394,17 +278,14 @@ impl Journal {
     }
 }
 
-enum Read {
+/// What is at a job's place.
+pub(super) enum Read {
     /// A claim, and when it was last written.
     Claim(OpenClaim, u64),
+    /// What nobody can read, and when it was last written.
     Damaged(DamagedClaim, u64),
+    /// Nothing.
     Absent,
-}
-
-/// When whoever wrote something at this time is gone for certain.
-fn gone_at(changed_millis: u64, grace: Duration) -> u64 {
-    let longest = u64::try_from((LONGEST_INVOCATION + grace).as_millis()).unwrap_or(u64::MAX);
-    changed_millis.saturating_add(longest)
 }
 
 /// Whether a conditional write that failed like this may have been done all the same. Of the SDK's tries the error is the

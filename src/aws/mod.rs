@@ -9,6 +9,7 @@ mod objects;
 mod record;
 pub mod secret;
 mod server_clock;
+pub mod survey;
 mod upload;
 
 use std::time::Duration;

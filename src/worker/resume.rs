@@ -7,7 +7,8 @@ use futures_util::future::BoxFuture;
 use super::{Tick, TickError};
 use crate::answer::{JobReport, Outcome};
 use crate::aws::codepipeline::Acknowledged;
-use crate::aws::journal::{Acknowledgement, Claim, Claiming, DamagedClaim, OpenClaim, Record, Survey};
+use crate::aws::journal::{Acknowledgement, Claim, Claiming, DamagedClaim, OpenClaim, Record};
+use crate::aws::survey::Survey;
 use crate::deadline::Stopwatch;
 use crate::failure::Failure;
 use crate::guard::{Panicked, guarded};
@@ -39,9 +40,7 @@ enum Taken {
 impl<'t> Tick<'t> {
     /// Sees what lies in the journal; ends what died before anything else is begun, and notes what was handed over.
     pub(super) async fn resume_what_died(&mut self) -> Result<(), TickError> {
-        // Claims of Invoke actions are ended even where no more of their jobs are taken.
-        let polled = self.hand.services.settings.action_types.iter().cloned();
-        let types: Vec<_> = polled.chain([ActionType::lambda_invoke()]).collect();
+        let types = self.hand.services.settings.claimed_types();
         let survey = self.hand.journal.survey(&types, self.hand.deadline).await;
         let Survey { left, damaged, strays, clock_off, seen } = survey.map_err(TickError::Journal)?;
         if let Some(age) = seen.iter().map(|claim| claim.age_millis).max() {

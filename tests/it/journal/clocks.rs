@@ -48,3 +48,13 @@ async fn a_lease_has_ended_when_it_has_by_s3s_clock() {
     assert_eq!(numbers(&tick(&stack).await), [1, 0, 1, 0, 0, 0], "by the machine's clock it would live for minutes");
     succeeded(&stack, &job);
 }
+
+#[tokio::test]
+async fn the_doctor_tells_of_a_wrong_clock_and_writes_its_own_claim_by_s3s() {
+    let (stack, now) = ahead().await;
+    let answer = stack.invoke(json!({ "doctor": true })).await.unwrap();
+    let clock = answer["doctor"].as_array().unwrap().iter().find(|finding| finding["check"] == "clock").unwrap();
+    assert!(clock["state"] == "unknown" && clock["found"].as_str().unwrap().contains("is ahead of it by"), "{clock}");
+    let written = stack.traffic.seen().into_iter().find(|seen| seen.request.method == Method::PUT).unwrap();
+    assert!(written.request.json()["lease_until"].as_u64().unwrap() > now(), "it would be a dead worker's");
+}
