@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use aws_config::SdkConfig;
 use codepipeline_artifactory::aws::codepipeline::CodePipeline;
+use codepipeline_artifactory::aws::environment;
 use codepipeline_artifactory::aws::secret::Secrets;
+use codepipeline_artifactory::log;
 use codepipeline_artifactory::registry::Http;
 use codepipeline_artifactory::run::Services;
 use codepipeline_artifactory::settings::Settings;
@@ -13,8 +15,7 @@ use codepipeline_artifactory::trigger::Trigger;
 use codepipeline_artifactory::trust::Trust;
 use codepipeline_artifactory::turns::Turns;
 use codepipeline_artifactory::worker::{Invocation, Worker};
-use codepipeline_artifactory::{aws, log};
-use futures_util::future::{pending, try_join};
+use futures_util::future::{BoxFuture, pending, try_join};
 use futures_util::{FutureExt as _, TryFutureExt as _};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use tracing::Instrument as _;
@@ -27,14 +28,14 @@ async fn main() -> ExitCode {
         Ok(settings) if settings.ca_certificates.is_none() => {
             let making = async move {
                 let trust = Trust::system();
-                let aws = aws::configuration(trust.clone()).await;
+                let aws = environment::configuration(trust.clone()).await;
                 worker(settings, aws, trust)
             };
-            Box::pin(serve(making)).await
+            Box::pin(serve(making.boxed())).await
         }
         // Certificates that cannot be had or read are told before any work is asked for.
         Ok(settings) => match added(&settings).await {
-            Ok((aws, trust)) => Box::pin(serve(async { worker(settings, aws, trust) })).await,
+            Ok((aws, trust)) => Box::pin(serve(async { worker(settings, aws, trust) }.boxed())).await,
             Err(error) => Err(error),
         },
         Err(error) => Err(error.into()),
@@ -45,7 +46,7 @@ async fn main() -> ExitCode {
 /// What a process goes by to which certificates are added.
 async fn added(settings: &Settings) -> Result<(SdkConfig, Trust), Error> {
     let trust = Trust::system();
-    let aws = aws::configuration(trust.clone()).await;
+    let aws = environment::configuration(trust.clone()).await;
     let trust = match Secrets::new(&aws).certificates(settings.ca_certificates.as_ref()).await? {
         Some(pem) => Trust::with_added(pem.expose())?,
         None => trust,
@@ -64,8 +65,8 @@ fn worker(settings: Settings, aws: SdkConfig, trust: Trust) -> Worker {
 }
 
 /// Asks for work, and makes the worker while the answer is waited for: it takes longer than the request, and only who
-/// has work waits for it.
-async fn serve(making: impl Future<Output = Worker> + Send + 'static) -> Result<(), Error> {
+/// has work waits for it. One type of `making`, as Lambda's loop is in the binary once for each.
+async fn serve(making: BoxFuture<'static, Worker>) -> Result<(), Error> {
     let worker = async { tokio::spawn(making).await.map(Arc::new).map_err(Arc::new) }.shared();
     let handle = async |event: LambdaEvent<Trigger>| {
         let LambdaEvent { payload, context } = event;

@@ -82,9 +82,8 @@ impl Settings {
     }
 
     /// Reads the process's environment.
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub fn from_environment() -> Result<Self, SettingsError> {
-        Self::read(|name| std::env::var(name).ok())
+        Self::read(variable)
     }
 
     /// Reads settings from any lookup; empty values count as absent.
@@ -198,6 +197,12 @@ fn ca_certificates(text: String) -> Result<CaCertificates, SettingsError> {
 
 fn invalid(variable: &'static str, problem: String) -> SettingsError {
     SettingsError { variable, problem }
+}
+
+/// A variable of the process's environment, where it is text.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 pub mod artifact;
 pub mod codepipeline;
 pub mod connections;
+pub mod environment;
 pub mod journal;
 mod object;
 mod objects;
@@ -14,16 +15,13 @@ mod upload;
 
 use std::time::Duration;
 
-use aws_config::SdkConfig;
-use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use thiserror::Error;
 
-use self::connections::{Connections, READ};
+use self::connections::READ;
 use crate::deadline::Deadline;
-use crate::trust::Trust;
 
 /// The code of a call that was not answered in the time that it was given.
 const TIMEOUT: &str = "timeout";
@@ -194,30 +192,6 @@ impl Patience {
     /// As the SDK takes it, which by itself sets no time-out for reads.
     fn timeouts(self) -> TimeoutConfig {
         TimeoutConfig::builder().read_timeout(READ).operation_timeout(self.whole).build()
-    }
-}
-
-/// The process's AWS configuration: region, endpoints and credentials from where the SDK takes them.
-pub async fn configuration(trust: Trust) -> SdkConfig {
-    aws_config::defaults(aws_config::BehaviorVersion::latest())
-        .retry_config(RetryConfig::standard().with_max_attempts(3))
-        .http_client(Connections::new(trust))
-        .app_name_opt()
-        .load()
-        .await
-}
-
-/// Names this crate in the SDK's `User-Agent`.
-trait NamedLoader {
-    fn app_name_opt(self) -> Self;
-}
-
-impl NamedLoader for aws_config::ConfigLoader {
-    fn app_name_opt(self) -> Self {
-        match aws_config::AppName::new(concat!("codepipeline-artifactory-", env!("CARGO_PKG_VERSION"))) {
-            Ok(name) => self.app_name(name),
-            Err(_) => self,
-        }
     }
 }
 
