@@ -20,16 +20,8 @@ impl SecretText {
         &self.0
     }
 
-    /// `text` with every occurrence of this secret blanked out, also in the spellings that addresses, forms, JSON,
-    /// HTML, base64 and squeezed blanks give it.
-    pub fn scrub(&self, text: &str) -> String {
-        if self.0.is_empty() {
-            return text.to_owned();
-        }
-        self.spellings().iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "[secret]"))
-    }
-
-    fn spellings(&self) -> Vec<String> {
+    /// What the secret looks like in the spellings that addresses, forms, JSON, HTML, base64 and squeezed blanks give it.
+    pub fn spellings(&self) -> Spellings {
         use base64::Engine as _;
         use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
         let secret = self.0.as_str();
@@ -49,8 +41,29 @@ impl SecretText {
         spellings.extend(spellings.iter().map(squeezed).collect::<Vec<_>>());
         spellings.retain(|spelling| !spelling.is_empty());
         // The longest first: one may be a part of another.
-        spellings.sort_by_key(|spelling| std::cmp::Reverse(spelling.len()));
-        spellings
+        spellings.sort_by(|one, other| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
+        spellings.dedup();
+        Spellings(spellings)
+    }
+}
+
+/// A secret's spellings, made once for all texts that it must not be seen in. Prints nothing of them.
+pub struct Spellings(Vec<String>);
+
+impl Spellings {
+    /// `text` with every occurrence of the secret blanked out.
+    pub fn blanked(&self, text: String) -> String {
+        self.0.iter().fold(text, |text, secret| {
+            // Most texts are shorter than a token; what is not there need not be copied.
+            let is_there = secret.len() <= text.len() && text.contains(secret.as_str());
+            if is_there { text.replace(secret.as_str(), "[secret]") } else { text }
+        })
+    }
+}
+
+impl fmt::Debug for Spellings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[secret]")
     }
 }
 
@@ -285,14 +298,17 @@ mod tests {
     }
 
     #[test]
-    fn secrets_do_not_print_and_are_scrubbed_in_every_spelling() {
+    fn secrets_do_not_print_and_are_blanked_out_in_every_spelling() {
         let secret = SecretText::new("p@ss w");
         assert_eq!(format!("{secret:?}"), "[secret]");
-        assert_eq!(secret.scrub("a p@ss w b p%40ss%20w c cEBzcyB3 d"), "a [secret] b [secret] c [secret] d");
+        assert_eq!(format!("{:?}", secret.spellings()), "[secret]");
+        let blanked = |secret: &SecretText, text: &str| secret.spellings().blanked(text.to_owned());
+        assert_eq!(blanked(&secret, "a p@ss w b p%40ss%20w c cEBzcyB3 d"), "a [secret] b [secret] c [secret] d");
+        assert_eq!(blanked(&secret, "p@ss w"), "[secret]");
         let secret = SecretText::new("a\"b  <c>'\\");
         for spelling in ["a\"b <c>'\\", "a\\\"b  <c>'\\\\", "a%22b++%3Cc%3E%27%5C", "a&quot;b  &lt;c&gt;&#39;\\"] {
-            assert_eq!(secret.scrub(&format!("x {spelling} y")), "x [secret] y");
+            assert_eq!(blanked(&secret, &format!("x {spelling} y")), "x [secret] y");
         }
-        assert_eq!(SecretText::new("").scrub("all of it"), "all of it");
+        assert_eq!(blanked(&SecretText::new(""), "all of it"), "all of it");
     }
 }

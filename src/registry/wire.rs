@@ -16,7 +16,7 @@ use super::network::Reach;
 use super::reply::{self, Refusal, Verdict};
 use super::retry::Pacing;
 use crate::archive::ArchiveError;
-use crate::credential::SecretText;
+use crate::credential::{SecretText, Spellings};
 use crate::deadline::Deadline;
 use crate::step;
 
@@ -36,7 +36,7 @@ pub(super) struct Wire {
     client: Client,
     pub(super) pacing: Pacing,
     reach: Reach,
-    secrets: RwLock<Vec<SecretText>>,
+    secrets: RwLock<Vec<Spellings>>,
     sent: AtomicU64,
     retries: AtomicU32,
 }
@@ -132,13 +132,13 @@ impl Take for Text {
 
 impl Wire {
     pub(super) fn new(client: Client, reach: Reach, pacing: Pacing, hidden: Vec<SecretText>) -> Self {
-        let secrets = RwLock::new(hidden);
+        let secrets = RwLock::new(hidden.iter().map(SecretText::spellings).collect());
         Self { client, pacing, reach, secrets, sent: AtomicU64::new(0), retries: AtomicU32::new(0) }
     }
 
     /// Blanks this text out of everything that is told about answers.
     pub(super) fn hide(&self, secret: SecretText) {
-        self.secrets.write().unwrap_or_else(PoisonError::into_inner).push(secret);
+        self.secrets.write().unwrap_or_else(PoisonError::into_inner).push(secret.spellings());
     }
 
     /// Bytes of bodies sent, and attempts beyond the first of each request.
@@ -309,7 +309,7 @@ impl Wire {
 
     fn blanked(&self, text: &str) -> String {
         let secrets = self.secrets.read().unwrap_or_else(PoisonError::into_inner);
-        secrets.iter().fold(text.to_owned(), |text, secret| secret.scrub(&text))
+        secrets.iter().fold(text.to_owned(), |text, secret| secret.blanked(text))
     }
 
     /// The text without secrets, and not longer than a message has room for.
