@@ -85,13 +85,13 @@ impl Session {
     ) -> Result<Self, RegistryError> {
         let (authorization, minted) = match credential {
             Credential::Token { token } => {
-                wire.hide(token.clone());
+                wire.hide(token);
                 (bearer(token)?, None)
             }
             Credential::Password { username, password } => {
-                wire.hide(password.clone());
+                wire.hide(password);
                 // Also as the one text that basic authentication encodes.
-                wire.hide(SecretText::new(format!("{username}:{}", password.expose())));
+                wire.hide(&SecretText::new(format!("{username}:{}", password.expose())));
                 present(wire, base, username, password, deadline).await?
             }
         };
@@ -231,7 +231,7 @@ async fn mint(
         let at = At { status: Some(answer.status), ..place(&request) };
         return Err(RegistryError::Unintelligible { at, problem: "there is no usable token in the answer" });
     };
-    wire.hide(token.clone());
+    wire.hide(&token);
     Ok((bearer(&token)?, Some(Minted { token, by })))
 }
 

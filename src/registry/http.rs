@@ -47,8 +47,8 @@ impl Http {
         self.pacing
     }
 
-    pub(super) fn hidden(&self) -> Vec<SecretText> {
-        self.hidden.clone()
+    pub(super) fn hidden(&self) -> &[SecretText] {
+        &self.hidden
     }
 
     pub(super) fn reach(&self) -> Reach {

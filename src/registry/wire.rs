@@ -131,13 +131,13 @@ impl Take for Text {
 }
 
 impl Wire {
-    pub(super) fn new(client: Client, reach: Reach, pacing: Pacing, hidden: Vec<SecretText>) -> Self {
+    pub(super) fn new(client: Client, reach: Reach, pacing: Pacing, hidden: &[SecretText]) -> Self {
         let secrets = RwLock::new(hidden.iter().map(SecretText::spellings).collect());
         Self { client, pacing, reach, secrets, sent: AtomicU64::new(0), retries: AtomicU32::new(0) }
     }
 
     /// Blanks this text out of everything that is told about answers.
-    pub(super) fn hide(&self, secret: SecretText) {
+    pub(super) fn hide(&self, secret: &SecretText) {
         self.secrets.write().unwrap_or_else(PoisonError::into_inner).push(secret.spellings());
     }
 
