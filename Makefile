@@ -30,6 +30,11 @@ demo: ## a pipeline job, from event to `npm install`, on this machine
 	@cargo build --locked --bin $(NAME) --example demo
 	@cargo run --locked --quiet --example demo -- "$(TARGET)/debug/$(NAME)"
 
+.PHONY: picture
+picture: ## docs/demo.svg, drawn anew from what the demo prints
+	$(MAKE) --no-print-directory demo > $(TOOLS)/demo.txt
+	python3 scripts/picture.py '$$ make demo' 2 5 6 7 < $(TOOLS)/demo.txt > docs/demo.svg
+
 .PHONY: stack
 stack: ## keep the local services up, and print what `cargo lambda` needs to use them
 	cargo run --locked --quiet --example stack
