@@ -6,6 +6,7 @@ mod answers;
 mod clocks;
 mod conflicts;
 pub(crate) mod deaths;
+mod polled;
 mod told;
 mod unconfirmed;
 mod versions;
