@@ -6,6 +6,8 @@ mod answers;
 mod clocks;
 mod conflicts;
 pub(crate) mod deaths;
+mod golden;
+mod moments;
 mod polled;
 mod told;
 mod unconfirmed;
