@@ -13,7 +13,7 @@ use futures_util::stream::{self, StreamExt as _};
 use serde_json::{Value, json};
 
 use super::moments::Moment;
-use crate::scene::{another_process, claim, numbers, tick};
+use crate::scene::{another_process, claim, claim_key, failure, numbers, tick};
 use crate::stack::pipeline::JobId;
 use crate::stack::{JOURNAL, Stack};
 
@@ -185,4 +185,16 @@ fn a_member_that_is_gone_or_says_something_else_is_what_a_roll_back_would_not_fi
     assert_eq!(with("before", Value::Null), ["/before was \"0\", and is null"]);
     assert_eq!(with("plan", Value::Null).len(), 1);
     assert_eq!(with("told", json!({ "type": "JobFailed" })), ["/told/kind was \"JobFailed\", and is null"]);
+}
+
+#[tokio::test]
+async fn a_plan_that_another_version_reckons_otherwise_is_begun_anew_and_its_files_are_existing_ones() {
+    let stack = Moment::Planned.stack().await;
+    let (job, mut left) = left(Moment::Planned, &stack).await;
+    (left["plan"], left["lease_until"]) = (json!("0".repeat(64)), json!(1));
+    stack.s3.put(JOURNAL, &claim_key(&job), left.to_string());
+    let _other = another_process(&stack).await;
+    assert_eq!(numbers(&tick(&stack).await), [1, 0, 0, 1, 0, 0]);
+    let (kind, message) = failure(stack.pipeline.result(&job));
+    assert!(kind == "JobFailed" && message.contains("existing=fail"), "{message}");
 }
