@@ -137,6 +137,15 @@ crash-matrix: ## kill the function at every request of every scenario; of the pa
 	cargo build --locked --quiet --profile simulate --bin $(NAME) --example crash_matrix
 	cargo run --locked --quiet --profile simulate --example crash_matrix -- "$(TARGET)/simulate/$(NAME)" $(or $(STEP),1) $(if $(SCENARIO),'$(SCENARIO)')
 
+# Until there is a tag: the commit before leases went by S3's clock, whose claims are the oldest that differ in meaning.
+OLD ?= $(or $(shell git describe --tags --abbrev=0 2>/dev/null),db8c2f7~1)
+
+.PHONY: upgrade-matrix
+upgrade-matrix: ## upgrade and roll-back with open claims: one version dies at every STEPth point, the other goes on; OLD=commit or tag, SCENARIO=…
+	cargo build --locked --quiet --bin $(NAME) --example crash_matrix
+	old="$$(scripts/old_binary.sh $(OLD))" && "$(TARGET)/debug/examples/crash_matrix" "$(TARGET)/debug/$(NAME)" \
+		$(or $(STEP),1) $(if $(SCENARIO),'$(SCENARIO)') --old "$$old"
+
 SECONDS ?= 60
 
 .PHONY: fuzz

@@ -248,6 +248,32 @@ def check_role(report, where, stack):
     report.equal(f"{where}: roles", list(stack.of_type("AWS::IAM::Role")), ["PublisherRole"])
 
 
+def check_versions(report, template, events):
+    """The way from one version of the action type to the next: of each stack on it, which are polled, may be, and wake it;
+    which one it declares, and that the one before stays when it is replaced."""
+    arn = "arn:aws:codepipeline:eu-west-1:111122223333:actiontype:Custom/Deploy/Artifactory/"
+    for parameters, polled in (
+        ({}, ["1"]),
+        ({"ActionVersion": "2", "PreviousActionVersion": "1"}, ["2", "1"]),
+        ({"ActionVersion": "1", "PreviousActionVersion": "2"}, ["1", "2"]),
+        ({"ActionVersion": "2"}, ["2"]),
+    ):
+        where, stack = f"versions {','.join(polled)}", Stack(template, ONLY_URL | parameters)
+        variables = stack.resources["Publisher"]["Properties"]["Environment"]["Variables"]
+        report.equal(f"{where}: polled", variables["ACTION_VERSION"], ",".join(polled))
+        statements = stack.resources["PublisherRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
+        may = [it["Resource"] for it in statements if it["Action"] == "codepipeline:PollForJobs"]
+        report.equal(f"{where}: rights to poll", may, [[arn + version for version in polled]])
+        pattern = stack.resources["PublisherActionStarted"]["Properties"]["EventPattern"]
+        for version in polled:
+            event = copy.deepcopy(events["action-started"])
+            event["detail"]["type"]["version"] = version
+            report.equal(f"{where}: an event of {version} wakes the function", matches(pattern, event), True)
+        type_ = stack.resources["ActionType"]
+        report.equal(f"{where}: declared", type_["Properties"]["Version"], polled[0])
+        report.equal(f"{where}: one that was declared", type_.get("UpdateReplacePolicy"), "Retain")
+
+
 def check_watching(report, where, stack, topic, periods, failures, boards):
     """Whom the alarms tell, after how much silence or how many failures they go off, and whether there is a dashboard."""
     alarms = stack.of_type("AWS::CloudWatch::Alarm")
@@ -350,6 +376,7 @@ def check_parameters(report, template, events):
     report.equal(f"{where}: output", stack.outputs["DefaultSecretId"], "team/artifactory")
     where, stack = "a declared type", Stack(template, ONLY_URL | {"DeclareActionType": "false"})
     check_resources(report, where, stack, without("ActionType"))
+    check_versions(report, template, events)
 
 
 if __name__ == "__main__":

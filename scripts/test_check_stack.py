@@ -23,6 +23,16 @@ BREAKS = {
         "            - !Ref ActionVersion\n",
         "every parameter: environment",
     ),
+    "no right to poll the previous version": (
+        "                      ${ActionProvider}/${PreviousActionVersion}\"\n",
+        "                      ${ActionProvider}/${ActionVersion}\"\n",
+        "versions 2,1: rights to poll",
+    ),
+    "only the newest version wakes the function": (
+        "                  provider: [!Ref ActionProvider]\n",
+        "                  provider: [!Ref ActionProvider]\n                  version: [!Ref ActionVersion]\n",
+        "versions 2,1: an event of 1",
+    ),
     "http by default": (
         '  AllowHttp:\n    Type: String\n    Default: "false"\n',
         '  AllowHttp:\n    Type: String\n    Default: "true"\n',

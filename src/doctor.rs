@@ -1,6 +1,8 @@
 //! The doctor: looks at everything that a job needs, publishes nothing, and says of each whether it is well and what to
 //! do; lists the claims in the journal; ends a job that is stuck. For people: `{"doctor": true}`.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde_json::Value;
 
@@ -170,7 +172,8 @@ async fn journal(hand: Hand<'_>, report: &mut DoctorReport) {
             Err(error) => report.note("journal", State::Wrong, chain(&error), REMEDY),
         }
     }
-    let Survey { strays, clock_off, .. } = survey;
+    let Survey { strays, clock_off, seen, .. } = survey;
+    unpolled(&types, &seen, report);
     if !strays.is_empty() {
         let found = format!("{} objects under jobs/ are no claims; ticks move them to quarantine/", strays.len());
         report.note("strays", State::Unknown, found, "Nobody else should write into the journal's bucket.");
@@ -183,6 +186,23 @@ async fn journal(hand: Hand<'_>, report: &mut DoctorReport) {
             format!("S3's, by which leases are measured, is ahead of it by {off} ms"),
             "",
         ),
+    }
+}
+
+/// Tells of claims whose version is not polled any more: their jobs are ended, and late.
+fn unpolled(types: &[ActionType], seen: &[Seen], report: &mut DoctorReport) {
+    let of_others = seen.iter().filter_map(|claim| claim.action_type.as_ref()).filter(|of| !types.contains(of));
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for ActionType { version, .. } in of_others {
+        *counts.entry(version).or_default() += 1;
+    }
+    for (version, count) in counts {
+        report.note(
+            format!("action version {version}"),
+            State::Unknown,
+            format!("it is not polled, and {count} of the claims are of it"),
+            "Poll it (the stack's PreviousActionVersion) until they are gone; else each is gone on with half an hour after its last change.",
+        );
     }
 }
 
@@ -288,7 +308,7 @@ async fn end(hand: Hand<'_>, job: &JobId, report: &mut DoctorReport) {
     report.claims = survey.seen.iter().map(ClaimReport::of).collect();
     let check = format!("job {job}");
     let hand = Hand { deadline: hand.deadline.set_by(survey.clock_off), ..hand };
-    let left = survey.left.into_iter().find(|claim| claim.record.job == *job);
+    let left = survey.left.into_iter().chain(survey.unpolled).find(|claim| claim.record.job == *job);
     let damaged = survey.damaged.into_iter().find(|claim| claim.job == *job);
     let taken = match (left, damaged, types.first()) {
         (Some(claim), ..) => hand.journal.take_over(claim, hand.run_id, hand.deadline).await,
@@ -319,7 +339,7 @@ async fn end(hand: Hand<'_>, job: &JobId, report: &mut DoctorReport) {
 
 impl ClaimReport {
     fn of(seen: &Seen) -> Self {
-        let Seen { job, age_millis, lease_millis, attempt } = seen;
+        let Seen { job, action_type: _, age_millis, lease_millis, attempt } = seen;
         Self { job: job.clone(), age: age_millis / 1_000, lease: lease_millis.div_ceil(1_000), attempt: *attempt }
     }
 }

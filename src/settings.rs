@@ -25,6 +25,13 @@ impl ActionType {
     pub fn lambda_invoke() -> Self {
         Self { category: "Invoke".to_owned(), provider: "Lambda".to_owned(), version: "1".to_owned() }
     }
+
+    /// Whether it is another version of one of these types. CodePipeline's own Invoke action is not ours to follow.
+    pub fn is_another_version_of(&self, types: &[Self]) -> bool {
+        let Self { category, provider, version: _ } = self;
+        let is_ours = |one: &&Self| one.category == *category && one.provider == *provider;
+        !types.contains(self) && types.iter().filter(|one| **one != Self::lambda_invoke()).any(|one| is_ours(&one))
+    }
 }
 
 /// The categories of action types (API model).
@@ -234,6 +241,25 @@ mod tests {
     fn several_versions_are_polled_once_each() {
         let settings = read(&[("JOURNAL_BUCKET", "b"), ("ACTION_VERSION", "1, 2,1")]).unwrap();
         assert_eq!(settings.action_types.iter().map(|t| &*t.version).collect::<Vec<_>>(), ["1", "2"]);
+    }
+
+    #[test]
+    fn another_version_is_of_the_same_category_and_provider_and_not_claimed_itself() {
+        let claimed = read(&[("JOURNAL_BUCKET", "b"), ("ACTION_VERSION", "2")]).unwrap().claimed_types();
+        let of = |category: &str, provider: &str, version: &str| {
+            let text = str::to_owned;
+            ActionType { category: text(category), provider: text(provider), version: text(version) }
+        };
+        assert!(of("Deploy", "Artifactory", "1").is_another_version_of(&claimed));
+        for other in [
+            of("Deploy", "Artifactory", "2"),
+            of("Deploy", "Second", "1"),
+            of("Build", "Artifactory", "1"),
+            of("Invoke", "Lambda", "1"),
+            of("Invoke", "Lambda", "2"),
+        ] {
+            assert!(!other.is_another_version_of(&claimed), "{other:?}");
+        }
     }
 
     #[test]

@@ -15,19 +15,25 @@ use crate::settings::ActionType;
 const READS_AT_ONCE: usize = 8;
 /// How far the clocks of S3 and of an owner may be apart.
 const SKEW: Duration = Duration::from_mins(1);
+/// How long after the last moment of its owner's life a claim of a version that is not polled here is left to whoever
+/// polls it: that many ticks have passed it by, so nobody does.
+const NEGLECTED: Duration = Duration::from_mins(15);
 
 /// What lies in the journal.
 #[derive(Debug, Default)]
 pub struct Survey {
-    /// Claims of this account and region and of the action types that were asked for, whose owners' time is up.
+    /// Claims of this account and region and of the action types that were asked for, whose owners' time is up; and those
+    /// of other versions of these types that nobody has gone on with for long.
     pub left: Vec<OpenClaim>,
+    /// Claims of other versions of these types, whose owners' time is up: they may yet be gone on with by others.
+    pub unpolled: Vec<OpenClaim>,
     /// Claims that cannot be read, and have not changed for longer than any invocation lives.
     pub damaged: Vec<DamagedClaim>,
     /// Keys that are no job's.
     pub strays: Vec<String>,
     /// By how many milliseconds S3's clock is ahead of the invocation's.
     pub clock_off: i64,
-    /// All claims of ours, whoever has them in hand, those that cannot be read included.
+    /// All claims of ours, whoever has them in hand, of whatever version of the types, and those that cannot be read.
     pub seen: Vec<Seen>,
 }
 
@@ -36,6 +42,8 @@ pub struct Survey {
 pub struct Seen {
     /// The job.
     pub job: JobId,
+    /// The action type that it was polled for, where that can be read.
+    pub action_type: Option<ActionType>,
     /// For how long it has been claimed, in milliseconds.
     pub age_millis: u64,
     /// How much longer its owner has, in milliseconds.
@@ -77,20 +85,26 @@ impl Journal {
             match read {
                 Ok(Read::Claim(claim, changed_millis)) => {
                     let Record { account, region, action_type, lease_until, since, attempt, .. } = &*claim.record;
-                    let ours = *account == self.account && *region == self.region && types.contains(action_type);
+                    let is_polled = types.contains(action_type);
+                    let ours = *account == self.account
+                        && *region == self.region
+                        && (is_polled || action_type.is_another_version_of(types));
                     // A lease that no invocation can have would keep its job for ever.
                     let lease_until = (*lease_until).min(gone_at(changed_millis, SKEW));
                     if ours {
                         let since = if *since == 0 { changed_millis } else { *since };
                         survey.seen.push(Seen {
                             job,
+                            action_type: Some(action_type.clone()),
                             age_millis: now.saturating_sub(since),
                             lease_millis: lease_until.saturating_sub(now),
                             attempt: *attempt,
                         });
                     }
                     if ours && lease_until <= now {
-                        survey.left.push(claim);
+                        // A stack that no longer polls a version is the last that knows of its jobs.
+                        let is_left = is_polled || gone_at(changed_millis, NEGLECTED) <= now;
+                        if is_left { &mut survey.left } else { &mut survey.unpolled }.push(claim);
                     }
                 }
                 Ok(Read::Absent) => {}
@@ -99,6 +113,7 @@ impl Journal {
                     let gone_at = gone_at(changed_millis, Duration::ZERO);
                     survey.seen.push(Seen {
                         job: job.clone(),
+                        action_type: None,
                         age_millis: now.saturating_sub(changed_millis),
                         lease_millis: gone_at.saturating_sub(now),
                         attempt: 0,

@@ -42,10 +42,14 @@ impl<'t> Tick<'t> {
     pub(super) async fn resume_what_died(&mut self) -> Result<(), TickError> {
         let types = self.hand.services.settings.claimed_types();
         let survey = self.hand.journal.survey(&types, self.hand.deadline).await;
-        let Survey { left, damaged, strays, clock_off, seen } = survey.map_err(TickError::Journal)?;
+        let Survey { left, unpolled, damaged, strays, clock_off, seen } = survey.map_err(TickError::Journal)?;
         if let Some(age) = seen.iter().map(|claim| claim.age_millis).max() {
             let metrics = Numbers::default().and(Metric::OLDEST_CLAIM, age / 1_000).text();
             tracing::info!(metrics, "jobs are in hand, or were left");
+        }
+        for OpenClaim { record, .. } in &unpolled {
+            let Record { job, action_type: ActionType { version, .. }, .. } = &**record;
+            tracing::warn!(job.id = %job, version, "a claim was left of an action version that is not polled; unless somebody does, it is gone on with half an hour after its last change");
         }
         if clock_off != 0 {
             tracing::warn!(millis = clock_off, "this machine's clock is not S3's; leases are measured by S3's");
@@ -263,6 +267,10 @@ impl<'t> Tick<'t> {
                     return Taken::No(Outcome::Left);
                 }
             }
+        }
+        // A queue that is not polled any more cannot be asked, or there is no right to.
+        if !self.hand.services.settings.action_types.contains(&record.action_type) {
+            return Taken::Probably;
         }
         // The same question about another claim may have brought the offer already: then it is not made again so soon.
         let brought = self.offers.iter().position(|(_, offer)| offer.job.id == record.job);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use futures_util::stream::{self, StreamExt as _};
 
-use crate::stack::crash::{Point, Recovery, Scenario, Survived, pairs, points, requests, survive};
+use crate::stack::crash::{Binaries, Point, Recovery, Scenario, Survived, pairs, points, requests, survive};
 
 /// How many stacks run side by side: most of the time each waits for a lease to end.
 const SIDE_BY_SIDE: usize = 8;
@@ -43,7 +43,7 @@ async fn all_survive(points: impl Iterator<Item = Point>) {
 }
 
 async fn survivors(points: impl Iterator<Item = Point>) -> Vec<Survived> {
-    let runs: Vec<_> = points.map(async |point| survive(&binary(), &point).await).collect();
+    let runs: Vec<_> = points.map(async |point| survive(&Binaries::alone(&binary()), &point).await).collect();
     stream::iter(runs).buffer_unordered(SIDE_BY_SIDE).collect().await
 }
 

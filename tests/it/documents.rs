@@ -62,7 +62,8 @@ fn the_readme_lists_nothing_that_is_not_there() {
             assert!(makefile.contains(&format!("\n{target}:")), "the Makefile has no target {target}");
         }
     }
-    for document in ["README.md", "examples/README.md", "ARCHITECTURE.md"] {
+    let documents = ["README.md", "examples/README.md", "ARCHITECTURE.md", "docs/moving.md", "docs/upgrading.md"];
+    for document in documents {
         let text = read(document);
         let folder = Path::new(document).parent().unwrap_or(Path::new("")).to_owned();
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {

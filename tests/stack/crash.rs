@@ -20,6 +20,9 @@ use super::lambda::InvocationError;
 use super::pipeline::{self, JobId, JobResult, JobState};
 use super::planned::{Holds, Planned, tarball};
 use super::{ARTIFACTS, DEADLINE, JOURNAL, REPOSITORY, Stack, project, wall};
+pub(crate) use binaries::Binaries;
+
+mod binaries;
 
 /// What kills a worker.
 type Killer = Box<dyn Fn() + Send>;
@@ -53,7 +56,7 @@ pub(crate) enum Recovery {
     Event,
     /// The schedule.
     Schedule,
-    /// Both at once, in two processes.
+    /// Both at once, in two processes; where the binaries are two, one of each, as during an upgrade.
     Both,
 }
 
@@ -334,8 +337,9 @@ pub(crate) fn pairs(scenario: Scenario, requests: usize) -> Vec<Point> {
 }
 
 /// Kills the worker at this point and sees that all ends as if nothing had happened.
-pub(crate) async fn survive(binary: &Path, point: &Point) -> Survived {
-    let scene = Scene::set(binary, point.scenario).await;
+pub(crate) async fn survive(binaries: &Binaries, point: &Point) -> Survived {
+    let Binaries { victim, successor } = binaries;
+    let scene = Scene::set(victim, point.scenario).await;
     let mut killer = scene.begin().await;
     let mut survived = Survived::default();
     for death in &point.deaths {
@@ -349,13 +353,13 @@ pub(crate) async fn survive(binary: &Path, point: &Point) -> Survived {
             scene.stack.all_gone().await;
             tokio::time::sleep(SETTLED).await;
         }
-        killer = Box::new(scene.stack.succeed().await);
+        killer = Box::new(scene.stack.succeed_by(successor).await);
     }
     survived.whole = survived.died == point.deaths.len();
     // Where a worker was done before its hour, nobody else is to die in its place.
     scene.stack.traffic.spare();
     if point.recovery == Recovery::Both {
-        drop(scene.stack.succeed().await);
+        drop(scene.stack.succeed_by(victim).await);
     }
     let mut invoked = 0;
     while !scene.ended() {

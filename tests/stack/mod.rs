@@ -202,7 +202,12 @@ impl Stack {
     /// Starts another process of the function, as Lambda does after one has died or beside one that is busy, and
     /// returns what kills it.
     pub(crate) async fn succeed(&self) -> impl Fn() + Send + use<> {
-        let successor = Worker::spawn(&self.binary, &self.environment(), &self.lambda).await;
+        self.succeed_by(&self.binary).await
+    }
+
+    /// As [`Stack::succeed`], with a binary of another version, as during an upgrade.
+    pub(crate) async fn succeed_by(&self, binary: &Path) -> impl Fn() + Send + use<> {
+        let successor = Worker::spawn(binary, &self.environment(), &self.lambda).await;
         let killer = successor.killer();
         self.successors.lock().expect("no test panics while it holds this").push(successor);
         killer
