@@ -261,7 +261,7 @@ impl RegistryError {
                 "Give the secret's user the right to read the repository: success is reported only for what was seen."
             }
             Self::NotStored { seen: Seen::Other(_) | Seen::Nothing, .. } => {
-                "See Artifactory's log; a plugin, a proxy, a replication, or for Maven snapshots a repository that keeps one build only (non-unique), may have changed or moved the file."
+                "See Artifactory's log; a plugin, a proxy that decodes paths, a replication, or for Maven snapshots a repository that keeps one build only (non-unique), may have changed or moved the file."
             }
             Self::NotTagged { .. } => {
                 "Artifactory may compute this dist-tag by a rule of its own: choose another one, or retry the stage, which sets it again."
