@@ -48,6 +48,14 @@ pypi-clients: $(PYPI_CLIENTS)/requirements.txt ## lock and install what was publ
 	cargo build --locked --quiet --bin $(NAME) --example pypi_clients
 	cargo run --locked --quiet --example pypi_clients -- "$(TARGET)/debug/$(NAME)"
 
+.PHONY: networks
+networks: ## publish through a real nginx and a real squid: certificates, limits, time-outs, passwords, refusals
+	@PATH="$$PATH:/usr/sbin:/sbin"; for program in nginx squid; do command -v $$program >/dev/null || { \
+		echo "nginx and squid are needed; on Debian and Ubuntu: apt-get install --no-install-recommends nginx-light squid" >&2; \
+		exit 1; }; done
+	cargo build --locked --quiet --bin $(NAME) --example networks
+	PATH="$$PATH:/usr/sbin:/sbin" "$(TARGET)/debug/examples/networks" "$(TARGET)/debug/$(NAME)"
+
 .PHONY: maven-clients
 maven-clients: ## resolve what was published with the real Maven, checksums strict, no other repository
 	@command -v mvn >/dev/null || { echo "Maven is needed" >&2; exit 1; }
