@@ -53,6 +53,14 @@ pypi-clients: $(PYPI_CLIENTS)/requirements.txt ## lock and install what was publ
 	cargo build --locked --quiet --bin $(NAME) --example pypi_clients
 	cargo run --locked --quiet --example pypi_clients -- "$(TARGET)/debug/$(NAME)"
 
+.PHONY: networks
+networks: ## publish through a real nginx and a real squid: certificates, limits, time-outs, passwords, refusals
+	@PATH="$$PATH:/usr/sbin:/sbin"; for program in nginx squid; do command -v $$program >/dev/null || { \
+		echo "nginx and squid are needed; on Debian and Ubuntu: apt-get install --no-install-recommends nginx-light squid" >&2; \
+		exit 1; }; done
+	cargo build --locked --quiet --bin $(NAME) --example networks
+	PATH="$$PATH:/usr/sbin:/sbin" "$(TARGET)/debug/examples/networks" "$(TARGET)/debug/$(NAME)"
+
 .PHONY: maven-clients
 maven-clients: ## resolve what was published with the real Maven, checksums strict, no other repository
 	@command -v mvn >/dev/null || { echo "Maven is needed" >&2; exit 1; }
@@ -147,16 +155,21 @@ upgrade-matrix: ## upgrade and roll-back with open claims: one version dies at e
 		$(or $(STEP),1) $(if $(SCENARIO),'$(SCENARIO)') --old "$$old"
 
 SECONDS ?= 60
+FUZZ ?= zip tgz manifest patterns metadata wheel pom jar
+SANITIZER ?= none
 
+# Nightly Rust where there is one, else the compiler that is there, told to take what it keeps for nightly. What a thread
+# that is just ending has not given back yet would count as a leak.
 .PHONY: fuzz
-fuzz: ## zips, ready packages, manifests, patterns, wheels, POMs, jars: each SECONDS of inputs that nobody meant well; needs nightly Rust
-	@if ! cargo +nightly --version >/dev/null 2>&1; then \
-		echo "There is no nightly Rust here (rustup toolchain install nightly), so the targets are only compiled, and these are the inputs of make test:"; \
-		cargo check --locked --manifest-path fuzz/Cargo.toml --bins --target-dir "$(TARGET)/fuzz" && cargo test --locked --test it fuzz::; \
-	else $(MAKE) --no-print-directory $(TOOLS)/cargo/bin/cargo-fuzz && for target in zip tgz manifest patterns metadata wheel pom jar; do \
-		PATH="$(CURDIR)/$(TOOLS)/cargo/bin:$$PATH" cargo +nightly fuzz run --sanitizer none $$target -- \
-			-max_total_time=$(SECONDS) -max_len=65536 -timeout=10 -rss_limit_mb=512 -print_final_stats=1 || exit 1; \
-	done; fi
+fuzz: $(TOOLS)/cargo/bin/cargo-fuzz ## zips, ready packages, manifests, patterns, wheels, POMs, jars (FUZZ=… for some alone): each SECONDS of inputs that nobody meant well; SANITIZER=address watches memory as well
+	@export PATH="$(CURDIR)/$(TOOLS)/cargo/bin:$$PATH"; \
+	if cargo +nightly --version >/dev/null 2>&1; then export RUSTUP_TOOLCHAIN=nightly; \
+	else echo "no nightly Rust here: $$(rustc --version) with RUSTC_BOOTSTRAP=1"; export RUSTC_BOOTSTRAP=1; fi; \
+	for target in $(FUZZ); do \
+		cargo fuzz run --sanitizer $(SANITIZER) --target-dir "$(TARGET)/fuzz-$(SANITIZER)" $$target -- \
+			-max_total_time=$(SECONDS) -max_len=65536 -timeout=25 -rss_limit_mb=$(if $(filter none,$(SANITIZER)),512,2048) \
+			-detect_leaks=0 -print_final_stats=1 || exit 1; \
+	done
 
 $(TOOLS)/cargo/bin/cargo-fuzz:
 	cargo install --locked --quiet cargo-fuzz@0.13.2 --root $(TOOLS)/cargo --target-dir $(TOOLS)/cargo-target

@@ -47,6 +47,16 @@ pub enum Shown {
     Nothing,
 }
 
+impl Shown {
+    /// As the end of "was shown".
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ours => "ours",
+            Self::Nothing => "none",
+        }
+    }
+}
+
 /// The versions of HTTP that a client speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Http {

@@ -257,10 +257,10 @@ fn what_artifactory_says_decides_the_type() {
     What to do: Artifactory may compute this dist-tag by a rule of its own: choose another one, or retry the stage, which sets it again.
     SystemUnavailable Package left@1.0.0: left/-/left-1.0.0.tgz was accepted, but what is there has sha1 bb; ours has sha1 aa.
     May be stored nevertheless: left@1.0.0.
-    What to do: See Artifactory's log; a plugin, a proxy, a replication, or for Maven snapshots a repository that keeps one build only (non-unique), may have changed or moved the file.
+    What to do: See Artifactory's log; a plugin, a proxy that decodes paths, a replication, or for Maven snapshots a repository that keeps one build only (non-unique), may have changed or moved the file.
     SystemUnavailable Package left@1.0.0: left/-/left-1.0.0.tgz was accepted, but is not there afterwards; ours has sha1 aa.
     May be stored nevertheless: left@1.0.0.
-    What to do: See Artifactory's log; a plugin, a proxy, a replication, or for Maven snapshots a repository that keeps one build only (non-unique), may have changed or moved the file.
+    What to do: See Artifactory's log; a plugin, a proxy that decodes paths, a replication, or for Maven snapshots a repository that keeps one build only (non-unique), may have changed or moved the file.
     PermissionError Package left@1.0.0: left/-/left-1.0.0.tgz was accepted, but the user may not read it, so nothing shows that it is stored; ours has sha1 aa.
     May be stored nevertheless: left@1.0.0.
     What to do: Give the secret's user the right to read the repository: success is reported only for what was seen.

@@ -5,10 +5,12 @@ use std::fmt;
 
 use thiserror::Error;
 
+use super::network::IDENTIFY;
 pub use super::network::NetworkError;
 pub use super::purpose::Purpose;
 use crate::archive::ArchiveError;
 use crate::client::ClientError;
+use crate::trust::Shown;
 
 /// Which request it was, and what came back. Nothing secret is in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +75,14 @@ pub enum RegistryError {
     /// Any other 4xx.
     #[error("{0}")]
     Rejected(At),
+    /// 400 of a server that asked for a client certificate in vain.
+    #[error("{at}; it asks for a client certificate and was shown {}", shown.name())]
+    Unidentified {
+        /// Which request.
+        at: At,
+        /// What it was shown.
+        shown: Shown,
+    },
     /// A redirect, which is not followed with a credential.
     #[error("{0}")]
     Redirected(At),
@@ -184,15 +194,25 @@ pub enum Class {
 }
 
 impl RegistryError {
+    /// Any other 4xx, which may be for want of a certificate.
+    pub(super) fn rejected(at: At, unidentified: Option<Shown>) -> Self {
+        match unidentified {
+            Some(shown) => Self::Unidentified { at, shown },
+            None => Self::Rejected(at),
+        }
+    }
+
     /// What kind of failure it is.
     pub fn class(&self) -> Class {
         match self {
             Self::Unauthorized(_) | Self::Forbidden(_) | Self::NotStored { seen: Seen::Forbidden, .. } => {
                 Class::Permission
             }
-            Self::NotFound(_) | Self::Redirected(_) | Self::Unintelligible { .. } | Self::Client(_) => {
-                Class::Configuration
-            }
+            Self::NotFound(_)
+            | Self::Unidentified { .. }
+            | Self::Redirected(_)
+            | Self::Unintelligible { .. }
+            | Self::Client(_) => Class::Configuration,
             Self::Rejected(at) if at.purpose == Purpose::Token => Class::Configuration,
             Self::Rejected(at) => match at.status {
                 // Payment, method, media type, proxy: nothing that another package would change.
@@ -233,6 +253,10 @@ impl RegistryError {
             Self::NotFound(_) => {
                 "Check RepoKey and ArtifactoryHost; Artifactory also answers 404 to users who may not see a repository."
             }
+            Self::Rejected(at) if at.purpose == Purpose::Token && at.status == Some(400) => {
+                "Check ArtifactoryHost, its scheme and port too, and the user in the secret: nothing of the package was \
+                 sent yet."
+            }
             Self::Rejected(at) => match at.status {
                 Some(400 | 422) => "Change what the server finds invalid: the package, its path or its properties.",
                 Some(405) => {
@@ -240,14 +264,21 @@ impl RegistryError {
                      deployment repository; a proxy that decodes %2f causes this too."
                 }
                 Some(406 | 415) => "Check that RepoKey is a repository of the package's type.",
-                Some(407) => "Give the function a proxy that lets it through.",
+                Some(407) => {
+                    "Put the proxy's user and password, percent-encoded, into HTTP_PROXY: http://user:password@host:port."
+                }
                 Some(409) => {
                     "Check the repository's rules against the package: snapshots and releases, layout, checksums."
                 }
                 Some(411) => "Check the proxy in between, which wants requests in another form.",
+                Some(414 | 431) => {
+                    "Shorten Properties and TargetPath, or raise the limit for addresses and headers of what stands \
+                     before Artifactory."
+                }
                 Some(413) => "Raise the upload limit of Artifactory or of the proxy before it.",
                 _ => "",
             },
+            Self::Unidentified { .. } => IDENTIFY,
             Self::Redirected(_) => "Put the final address into ArtifactoryHost: no credential follows a redirect.",
             Self::Unintelligible { .. } => "Check ArtifactoryHost: what answers there is not Artifactory.",
             Self::Unavailable { cause: Some(cause), .. } if !cause.hint().is_empty() => cause.hint(),
@@ -261,7 +292,7 @@ impl RegistryError {
                 "Give the secret's user the right to read the repository: success is reported only for what was seen."
             }
             Self::NotStored { seen: Seen::Other(_) | Seen::Nothing, .. } => {
-                "See Artifactory's log; a plugin, a proxy, a replication, or for Maven snapshots a repository that keeps one build only (non-unique), may have changed or moved the file."
+                "See Artifactory's log; a plugin, a proxy that decodes paths, a replication, or for Maven snapshots a repository that keeps one build only (non-unique), may have changed or moved the file."
             }
             Self::NotTagged { .. } => {
                 "Artifactory may compute this dist-tag by a rule of its own: choose another one, or retry the stage, which sets it again."
@@ -300,6 +331,7 @@ impl RegistryError {
             | Self::NotFound(at)
             | Self::Rejected(at)
             | Self::Redirected(at)
+            | Self::Unidentified { at, .. }
             | Self::Unintelligible { at, .. }
             | Self::Unavailable { at, .. } => Some(at),
             Self::OutOfTime { .. }
@@ -327,6 +359,21 @@ mod tests {
             RegistryError::Forbidden(at(Purpose::Send, 403)).to_string(),
             "publishing: PUT npm-local/left was answered with 403; the server said: no"
         );
+    }
+
+    #[test]
+    fn what_to_do_about_a_rejection_is_about_what_was_rejected() {
+        for (purpose, status, hint) in [
+            (Purpose::Token, 400, "ArtifactoryHost"),
+            (Purpose::Send, 400, "the package"),
+            (Purpose::Send, 413, "upload limit"),
+            (Purpose::Send, 414, "Properties"),
+            (Purpose::Look, 431, "Properties"),
+            (Purpose::Token, 407, "HTTP_PROXY"),
+        ] {
+            let said = RegistryError::Rejected(at(purpose, status)).hint();
+            assert!(said.contains(hint), "{status}: {said}");
+        }
     }
 
     #[test]

@@ -7,15 +7,20 @@ use std::time::Duration;
 use std::{fmt, io};
 
 use reqwest::Url;
+use reqwest::header::HeaderMap;
 use rustls::{AlertDescription, CertificateError, InvalidMessage};
 
 use super::error::Class;
+use super::reply::is_json;
 use crate::trust::{Shown, Trust};
 
 /// Most names of a server's certificate that are told.
 const MOST_NAMES: usize = 3;
 /// Longest of them, in characters; a host's name has no more.
 const LONGEST_NAME: usize = 253;
+/// What to do where a server does not take our certificate, or misses one.
+pub(super) const IDENTIFY: &str = "Put a private key and its certificate, one that the server takes, behind the root \
+                                   certificates in the secret that the stack's CaCertificates names (README, Networks).";
 
 /// Why no answer came. Of addresses host and port are told: the rest of a redirected one may be a signature.
 #[derive(Debug, thiserror::Error)]
@@ -91,6 +96,8 @@ pub enum ProxyRefusal {
     Password,
     /// Any other answer than 200. Which, the HTTP client does not tell.
     Refused,
+    /// It answers a request for an `http://` address, or one that it has looked into, in place of the server.
+    Answers,
     /// It gives no answer, for this reason.
     Silent(String),
 }
@@ -111,17 +118,30 @@ pub enum IdentityRefusal {
 pub(super) struct Reach {
     trust: Trust,
     answered: AtomicBool,
+    let_in: AtomicBool,
 }
 
 impl Reach {
     /// Nothing so far.
     pub(super) fn new(trust: Trust) -> Self {
-        Self { trust, answered: AtomicBool::new(false) }
+        Self { trust, answered: AtomicBool::new(false), let_in: AtomicBool::new(false) }
     }
 
     /// There was an answer, whatever it said.
     pub(super) fn answered(&self) {
         self.answered.store(true, Ordering::Relaxed);
+    }
+
+    /// There was a good answer.
+    pub(super) fn let_in(&self) {
+        self.let_in.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether this answer is for want of a certificate that the server takes, and what it was shown: nginx agrees on the
+    /// connection all the same, and then answers every request with 400. Artifactory itself refuses in JSON.
+    pub(super) fn unidentified(&self, status: u16, headers: &HeaderMap) -> Option<Shown> {
+        let said_by_artifactory = is_json(headers) || self.let_in.load(Ordering::Relaxed);
+        self.trust.shown().filter(|_| status == 400 && !said_by_artifactory)
     }
 
     /// What a failed request means.
@@ -161,6 +181,11 @@ impl NetworkError {
         }
     }
 
+    /// A proxy has answered in the place of the server at this address.
+    pub(super) fn answered_by_proxy(url: &Url) -> Self {
+        Self::Proxy { host: host(url), refusal: ProxyRefusal::Answers }
+    }
+
     /// Whether the server cannot have seen the request.
     pub(super) fn is_unsent(&self) -> bool {
         match self {
@@ -198,7 +223,9 @@ impl NetworkError {
             | Self::Proxy { refusal: ProxyRefusal::Password, .. } => Class::Configuration,
             Self::Certificate { distrust: Distrust::Expired | Distrust::NotYet | Distrust::Other(_), .. }
             | Self::Connect { .. }
-            | Self::Proxy { refusal: ProxyRefusal::Refused | ProxyRefusal::Silent(_), .. }
+            | Self::Proxy {
+                refusal: ProxyRefusal::Refused | ProxyRefusal::Answers | ProxyRefusal::Silent(_), ..
+            }
             | Self::Broken(_)
             | Self::Silent(_) => Class::Unavailable,
         }
@@ -225,10 +252,7 @@ impl NetworkError {
             Self::Certificate { distrust: Distrust::NotYet | Distrust::Other(_), .. } => {
                 "Give the server another certificate, then retry the stage."
             }
-            Self::Identity { .. } => {
-                "Put a private key and its certificate, one that the server takes, behind the root certificates in \
-                 the secret that the stack's CaCertificates names (README, Networks)."
-            }
+            Self::Identity { .. } => IDENTIFY,
             Self::Tls { .. } => "Check scheme and port of ArtifactoryHost; the server must speak TLS 1.2 or 1.3.",
             Self::Proxy { refusal: ProxyRefusal::Password, .. } => {
                 "Put the proxy's user and password, percent-encoded, into the stack's HttpsProxy (HTTPS_PROXY): \
@@ -237,6 +261,10 @@ impl NetworkError {
             Self::Proxy { refusal: ProxyRefusal::Refused, .. } => {
                 "See the proxy's log: it must allow CONNECT to this host and port, and reach it; or name the host in \
                  the stack's NoProxy (NO_PROXY). Then retry the stage."
+            }
+            Self::Proxy { refusal: ProxyRefusal::Answers, .. } => {
+                "See the proxy's log: it must allow this host and port, and reach it; or name the host in the stack's \
+                 NoProxy (NO_PROXY). Then retry the stage."
             }
             Self::Proxy { refusal: ProxyRefusal::Silent(_), .. } => {
                 "Check the stack's HttpsProxy (HTTPS_PROXY), and that the function can reach it; or name the host in \
@@ -265,6 +293,7 @@ impl fmt::Display for ProxyRefusal {
         match self {
             Self::Password => f.write_str("it was not given the user and password that it wants (407)"),
             Self::Refused => f.write_str("it refuses, or does not reach it"),
+            Self::Answers => f.write_str("it answers itself"),
             Self::Silent(reason) => write!(f, "it cannot be reached, or breaks off: {reason}"),
         }
     }
@@ -274,8 +303,7 @@ impl fmt::Display for IdentityRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing => f.write_str("was shown none"),
-            Self::BreaksOff(Shown::Nothing) => f.write_str("was shown none, and breaks off"),
-            Self::BreaksOff(Shown::Ours) => f.write_str("was shown ours, and breaks off"),
+            Self::BreaksOff(shown) => write!(f, "was shown {}, and breaks off", shown.name()),
             Self::Refused(alert) => write!(f, "was shown ours, and refuses it ({alert:?})"),
         }
     }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use serde::Deserialize;
 use url::{Host, Url};
 
@@ -57,6 +57,18 @@ pub(super) fn judge(status: u16, headers: &HeaderMap, now_millis: u64) -> Verdic
         500..=599 => Verdict::Refused(Refusal::Unavailable),
         _ => Verdict::Refused(Refusal::Unintelligible),
     }
+}
+
+/// Whether the answer says that it is JSON.
+pub(super) fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    kind.ends_with("/json") || kind.ends_with("+json")
+}
+
+/// Whether squid says this of itself, and not what is behind it: of every answer that it makes up it names its error.
+pub(super) fn is_squids_own(headers: &HeaderMap) -> bool {
+    headers.contains_key("x-squid-error")
 }
 
 /// Whether the server may have stored the file though its answer is not a success.

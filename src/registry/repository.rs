@@ -113,7 +113,11 @@ impl Registry {
         };
         match self.wire.ask(&request, &Text, &mut Budget::new(self.wire.pacing, self.deadline)).await {
             Ok(answer) => Ok(facts(&answer.text)),
-            Err(error @ (RegistryError::Unavailable { .. } | RegistryError::OutOfTime { .. })) => Err(error),
+            Err(
+                error @ (RegistryError::Unidentified { .. }
+                | RegistryError::Unavailable { .. }
+                | RegistryError::OutOfTime { .. }),
+            ) => Err(error),
             Err(_) if self.session.sends_the_password().await => self.ping().await.map(|()| RepositoryFacts::Unknown),
             Err(_) => Ok(RepositoryFacts::Unknown),
         }
@@ -134,6 +138,7 @@ impl Registry {
         match self.wire.ask(&request, &Text, &mut Budget::new(self.wire.pacing, self.deadline)).await {
             Err(
                 error @ (RegistryError::Unauthorized(_)
+                | RegistryError::Unidentified { .. }
                 | RegistryError::Unavailable { .. }
                 | RegistryError::OutOfTime { .. }),
             ) => Err(error),

@@ -13,7 +13,6 @@ use super::look::{Care, Found, Side, compare, sha256, visible};
 use super::url::RepoKey;
 use super::wire::{Answer, Lost, Request, Take, Text, Wire};
 use crate::deadline::Deadline;
-use crate::package::Digests;
 use crate::step::{PlannedFile, Step};
 
 #[derive(Deserialize)]
@@ -38,7 +37,7 @@ impl Registry {
         budget: &Budget,
     ) -> Result<Side, RegistryError> {
         let by_api = match visible(self.read_storage(repository, step, &mut budget.clone()).await)? {
-            Ok(Answer { text, .. }) => of_storage(&text, &step.file.digests),
+            Ok(Answer { text, .. }) => of_storage(&text, &step.file),
             Err(hidden) => Side::Found(hidden),
         };
         // Who closes the API may do so with 404; on the first attempt the listing is believed, which spares a request.
@@ -129,12 +128,17 @@ impl Take for ChecksumHeaders {
     }
 }
 
-/// What the storage API says of a path.
-fn of_storage(text: &[u8], ours: &Digests) -> Side {
-    let Ok(StorageItem { checksums, children, path: _ }) = serde_json::from_slice(text) else {
+/// What the storage API says of a file's path.
+fn of_storage(text: &[u8], file: &PlannedFile) -> Side {
+    let Ok(item) = serde_json::from_slice(text) else {
         // Not the storage API, e.g. a sign-in page.
         return Side::Found(Found::Unknown);
     };
+    let ours = &file.digests;
+    if is_elsewhere(&item, file) {
+        return Side::Found(Found::other("the path of another file".to_owned(), sha256(ours)));
+    }
+    let StorageItem { checksums, children, path: _ } = item;
     if children.is_some() {
         return Side::Found(Found::other("a folder".to_owned(), sha256(ours)));
     }
@@ -143,21 +147,25 @@ fn of_storage(text: &[u8], ours: &Digests) -> Side {
 
 /// The digests in a deploy's own answer, where it has some of this file: computed by the server over what it received.
 pub(super) fn of_deploy(text: &[u8], file: &PlannedFile) -> Option<Found> {
-    let StorageItem { path, checksums, .. } = serde_json::from_slice(text).ok()?;
+    let item = serde_json::from_slice(text).ok().filter(|item| !is_elsewhere(item, file))?;
+    let StorageItem { checksums, .. } = item;
     let Checksums { sha1, sha256 } = checksums?;
-    // Where somebody on the way took a part of the name for something else, it is another file that is stored.
-    if path.is_some_and(|path| path.trim_start_matches('/') != file.path.as_str()) {
-        return None;
-    }
     match compare(sha256, sha1, &file.digests) {
         Side::Found(found) => Some(found),
         Side::Undigested => None,
     }
 }
 
+/// Whether it is another file: somebody on the way took a part of the name for something else, as where a proxy decodes
+/// paths and what follows a semicolon becomes a property.
+fn is_elsewhere(item: &StorageItem, file: &PlannedFile) -> bool {
+    item.path.as_deref().is_some_and(|path| path.trim_start_matches('/') != file.path.as_str())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::package::Digests;
     use crate::registry::url::RepoPath;
 
     fn ours() -> Digests {
@@ -169,7 +177,7 @@ mod tests {
     }
 
     fn storage(json: &str) -> Side {
-        of_storage(json.as_bytes(), &ours())
+        of_storage(json.as_bytes(), &file())
     }
 
     fn same(side: &Side) -> bool {
@@ -189,6 +197,8 @@ mod tests {
         assert!(same(&storage(&format!(r#"{{"checksums":{{"sha1":"{SHA1}","sha256":""}}}}"#))));
         assert!(other(&storage(&format!(r#"{{"checksums":{{"sha1":"{SHA1}","sha256":"00"}}}}"#))));
         assert!(other(&storage(r#"{"children":[]}"#)), "a folder");
+        assert!(same(&storage(&format!(r#"{{"path":"/x","checksums":{{"sha256":"{SHA256}"}}}}"#))));
+        assert!(other(&storage(&format!(r#"{{"path":"/y","checksums":{{"sha256":"{SHA256}"}}}}"#))), "another file");
         assert_eq!(storage(r#"{"checksums":{}}"#), Side::Undigested);
         assert_eq!(storage(r#"{"uri":"x"}"#), Side::Undigested);
         assert_eq!(storage("<html>"), Side::Found(Found::Unknown));

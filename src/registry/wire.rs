@@ -262,22 +262,29 @@ impl Wire {
         self.reach.answered();
         let status = response.status().as_u16();
         let verdict = match reply::judge(status, response.headers(), budget.deadline.now_millis()) {
-            Verdict::Done => return Ok(response),
+            Verdict::Done => {
+                self.reach.let_in();
+                return Ok(response);
+            }
             // Elsewhere nobody knows us: what is said there says nothing about us or the repository.
             Verdict::Refused(_) if redirected => Verdict::Refused(Refusal::Redirected),
             verdict => verdict,
         };
+        let by_proxy = reply::is_squids_own(response.headers()) && status != 407;
+        let cause = by_proxy.then(|| Box::new(NetworkError::answered_by_proxy(response.url())));
+        let unidentified = self.reach.unidentified(status, response.headers());
         let said = self.said(response, budget.deadline).await;
         let at = At { status: Some(status), said, ..place(request) };
-        let unavailable = |at| RegistryError::Unavailable { at, attempts: budget.attempts(), cause: None };
+        let unavailable = |at, cause| RegistryError::Unavailable { at, attempts: budget.attempts(), cause };
         let (error, again) = match verdict {
-            Verdict::Again(asked) => (unavailable(at), Again::After(asked)),
+            Verdict::Again(asked) => (unavailable(at, cause), Again::After(asked)),
+            Verdict::Refused(_) if by_proxy => (unavailable(at, cause), Again::Never),
             Verdict::Refused(Refusal::Unauthorized) => (RegistryError::Unauthorized(at), Again::Never),
             Verdict::Refused(Refusal::Forbidden) => (RegistryError::Forbidden(at), Again::Never),
             Verdict::Refused(Refusal::NotFound) => (RegistryError::NotFound(at), Again::Never),
-            Verdict::Refused(Refusal::Rejected) => (RegistryError::Rejected(at), Again::Never),
+            Verdict::Refused(Refusal::Rejected) => (RegistryError::rejected(at, unidentified), Again::Never),
             Verdict::Refused(Refusal::Redirected) => (RegistryError::Redirected(at), Again::Never),
-            Verdict::Refused(Refusal::Unavailable) => (unavailable(at), Again::Never),
+            Verdict::Refused(Refusal::Unavailable) => (unavailable(at, cause), Again::Never),
             Verdict::Done | Verdict::Refused(Refusal::Unintelligible) => {
                 let problem = "that is no status of a final answer";
                 (RegistryError::Unintelligible { at, problem }, Again::Never)

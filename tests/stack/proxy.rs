@@ -98,8 +98,8 @@ impl Way {
             let given = text.lines().find(|line| line.to_lowercase().starts_with("proxy-authorization: "));
             let body = format!("not from here {}", given.unwrap_or_default());
             let answer = format!(
-                "HTTP/1.1 {status} No\r\nproxy-authenticate: Basic realm=\"proxy\"\r\ncontent-length: {}\r\n\
-                 connection: close\r\n\r\n{body}",
+                "HTTP/1.1 {status} No\r\nproxy-authenticate: Basic realm=\"proxy\"\r\nx-squid-error: ERR_ACCESS_DENIED 0\r\n\
+                 content-length: {}\r\nconnection: close\r\n\r\n{body}",
                 body.len()
             );
             client.write_all(answer.as_bytes()).await.ok()?;

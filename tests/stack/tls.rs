@@ -46,6 +46,8 @@ pub(crate) enum Clients<'a> {
     Anybody,
     /// Those with a certificate of this authority.
     Of(&'a Authority),
+    /// Those who have none, too: whoever is behind it may refuse them. A certificate must be of this authority.
+    PerhapsOf(&'a Authority),
 }
 
 /// Which HTTP a front offers.
@@ -202,10 +204,13 @@ fn configuration(certified: &Certified, clients: Clients, offered: Offered) -> S
     let builder = builder.with_safe_default_protocol_versions().expect("the provider has them");
     let builder = match clients {
         Clients::Anybody => builder.with_no_client_auth(),
-        Clients::Of(authority) => {
+        Clients::Of(authority) | Clients::PerhapsOf(authority) => {
             let mut roots = RootCertStore::empty();
             roots.add(authority.issuer.der().clone()).expect("it is a certificate");
-            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+            let mut verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+            if matches!(clients, Clients::PerhapsOf(_)) {
+                verifier = verifier.allow_unauthenticated();
+            }
             builder.with_client_cert_verifier(verifier.build().expect("it has a root"))
         }
     };

@@ -96,3 +96,29 @@ async fn another_file_that_comes_between_the_look_and_the_write_is_a_conflict() 
     assert!(message.contains("app.bin exists with other content"), "{message}");
     assert_eq!(file(&stack, "app.bin").content, "theirs");
 }
+
+/// A proxy that decodes a path makes a property of what follows a semicolon in a name: the file is stored under the name
+/// before it, and the storage API is asked for that one as well.
+#[tokio::test]
+async fn a_file_that_somebody_on_the_way_stores_elsewhere_is_not_published() {
+    let stack = stack().await;
+    let zip = || Zip::new().file("a;b.txt", "odd\n").bytes();
+    stack.artifactory.put_file(FILES, "a", "odd\n");
+    let told = stack.artifactory.stored_file(FILES, "a").unwrap().digests;
+    let info = json!({ "path": "/a", "checksums": { "sha1": told.sha1, "sha256": told.sha256 } }).to_string();
+    let answer = |status| Fault::Answer {
+        status,
+        headers: vec![("content-type".to_owned(), "application/json".to_owned())],
+        body: info.clone(),
+    };
+    stack.artifactory.remove_file(FILES, "a");
+    stack.traffic.fault(artifactory::SERVICE, Some(Method::PUT), "files-local/a%3Bb.txt", 0, 1, answer(201));
+    stack.traffic.fault(artifactory::SERVICE, Some(Method::GET), "files-local/a%3Bb.txt", 1, 99, answer(200));
+    let (kind, message) = stack.refuse(action(&stack, zip(), &[])).await;
+    assert_eq!(kind, "SystemUnavailable", "{message}");
+    assert!(message.contains("was accepted, but what is there has the path of another file"), "{message}");
+    assert!(message.contains("a proxy that decodes paths"), "{message}");
+    // Now it is there before anything is sent.
+    let (kind, message) = stack.refuse(action(&stack, zip(), &[])).await;
+    assert_eq!((kind.as_str(), puts(&stack).len()), ("JobFailed", 1), "{message}");
+}

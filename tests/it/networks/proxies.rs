@@ -175,7 +175,27 @@ async fn a_proxy_for_plain_http_that_shows_the_password_that_it_does_not_take() 
     Asking for a short-lived token: POST api/security/token was answered with 407; the server said: not from here proxy-authorization: Basic [secret].
     Target: npm-local at http://artifactory, with the secret codepipeline-artifactory/default.
     Nothing was published; not published: left@1.0.0.
-    What to do: Give the function a proxy that lets it through.
+    What to do: Put the proxy's user and password, percent-encoded, into HTTP_PROXY: http://user:password@host:port.
     Log: request id RUN.
     ");
+}
+
+/// squid says of its own answers that they are: what it denies is no refusal of Artifactory's, and no other right of the
+/// user's would help.
+#[tokio::test]
+async fn a_proxy_for_plain_http_that_does_not_allow_this_host() {
+    let stack = stack().await;
+    let proxy = Proxy::start(Policy::Refuse(403), &[]).await;
+    moved_to(&stack, "http://artifactory.corp:8081");
+    stack.set("HTTP_PROXY", &format!("http://{}", proxy.address()));
+    stack.set("NO_PROXY", "127.0.0.1");
+    insta::assert_snapshot!(refused(&stack).await, @r"
+    SystemUnavailable
+    Asking for a short-lived token: POST api/security/token was answered with 403; the server said: not from here: the proxy makes no connection to artifactory.corp:8081: it answers itself.
+    Target: npm-local at http://artifactory, with the secret codepipeline-artifactory/default.
+    Nothing was published; not published: left@1.0.0.
+    What to do: See the proxy's log: it must allow this host and port, and reach it; or name the host in the stack's NoProxy (NO_PROXY). Then retry the stage.
+    Log: request id RUN.
+    ");
+    assert_eq!(proxy.asked().len(), 1, "{:?}", proxy.asked());
 }
