@@ -431,7 +431,8 @@ impl Scene {
                 (JobResult::Failed { r#type, message, .. }, _)
                     if invoked && message.contains("cannot be gone on with") =>
                 {
-                    r#type == "SystemUnavailable" && self.deaths() > 0
+                    // Who had no processor for a while hands over for want of time.
+                    r#type == "SystemUnavailable" && (self.deaths() > 0 || self.stalls.longest() > STALL)
                 }
                 // Nobody had a claim of it: the invariants see to that.
                 (JobResult::Pending { .. }, _) if invoked => {
