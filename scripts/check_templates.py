@@ -50,6 +50,7 @@ ACTION_TYPE = (
 SECRETS = "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:*"
 CLAIMS = {"Sub ${Journal.Arn}/jobs/*"}
 STRAYS = {"Sub ${Journal.Arn}/quarantine/*"}
+ENDED = {"Sub ${Journal.Arn}/ended/*"}
 ANY = {"*"}
 
 # What the function may call, on what. Nothing else, and no artifact bucket: each job brings its own credentials.
@@ -65,8 +66,8 @@ ALLOWED = {
     "secretsmanager:GetSecretValue": {f"Sub {SECRETS}"},
     "kms:Decrypt": {"Ref SecretKmsKeyArn"},
     "s3:ListBucket": {"GetAtt Journal.Arn"},
-    "s3:GetObject": CLAIMS | STRAYS,
-    "s3:PutObject": CLAIMS | STRAYS,
+    "s3:GetObject": CLAIMS | STRAYS | ENDED,
+    "s3:PutObject": CLAIMS | STRAYS | ENDED,
     "s3:DeleteObject": CLAIMS,
     "logs:CreateLogStream": {"GetAtt PublisherLogs.Arn"},
     "logs:PutLogEvents": {"GetAtt PublisherLogs.Arn"},

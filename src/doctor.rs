@@ -153,7 +153,7 @@ pub async fn answer(hand: Hand<'_>, question: &Question) -> DoctorReport {
 
 /// Reads the journal, and writes and removes a claim as jobs do.
 async fn journal(hand: Hand<'_>, report: &mut DoctorReport) {
-    const REMEDY: &str = "Check JOURNAL_BUCKET, and the role's rights on jobs/ and quarantine/ in it.";
+    const REMEDY: &str = "Check JOURNAL_BUCKET, and the role's rights on jobs/, ended/ and quarantine/ in it.";
     let types = hand.services.settings.claimed_types();
     let survey = match hand.journal.survey(&types, hand.deadline).await {
         Ok(survey) => survey,

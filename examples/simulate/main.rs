@@ -38,7 +38,7 @@ fn main() -> ExitCode {
          invocation's lease to the last answer at most {} ticks (seed {})",
         sum.seeds, sum.violations, sum.requests, sum.deaths, sum.slowest.0, sum.slowest.1
     );
-    for (what, seeds) in COVERED.iter().zip(sum.covered) {
+    for (what, seeds) in COVERED.iter().zip(sum.covered.0) {
         println!("{seeds:>9} seeds with: {what}");
     }
     if sum.violations == 0 && sum.seeds == seeds.end.saturating_sub(seeds.start) {
@@ -94,7 +94,7 @@ impl Sum {
     /// As a process tells it to the one that has started it.
     fn line(self) -> String {
         let Self { seeds, violations, requests, deaths, slowest: (ticks, slowest), covered } = self;
-        let covered = covered.map(|count| format!(" {count}")).concat();
+        let covered = covered.0.map(|count| format!(" {count}")).concat();
         format!("{seeds} {violations} {requests} {deaths} {ticks} {slowest}{covered}")
     }
 
@@ -102,7 +102,7 @@ impl Sum {
         let numbers: Option<Vec<u64>> = line.split(' ').map(|number| number.parse().ok()).collect();
         let mut numbers = numbers.filter(|numbers| numbers.len() > 6)?;
         let covered = numbers.split_off(6).into_iter().map(|count| usize::try_from(count).unwrap_or(usize::MAX));
-        let covered = covered.collect::<Vec<_>>().try_into().ok()?;
+        let covered = Covered(covered.collect::<Vec<_>>().try_into().ok()?);
         let [seeds, violations, requests, deaths, ticks, slowest] = numbers.try_into().ok()?;
         let slowest = (u32::try_from(ticks).ok()?, slowest);
         let [requests, deaths] = [requests, deaths].map(|count| usize::try_from(count).unwrap_or(usize::MAX));
@@ -110,15 +110,13 @@ impl Sum {
     }
 
     fn add(self, other: Self) -> Self {
-        let mut covered = self.covered;
-        covered.iter_mut().zip(other.covered).for_each(|(sum, one)| *sum += one);
         Self {
             seeds: self.seeds + other.seeds,
             violations: self.violations + other.violations,
             requests: self.requests + other.requests,
             deaths: self.deaths + other.deaths,
             slowest: self.slowest.max(other.slowest),
-            covered,
+            covered: self.covered.add(other.covered),
         }
     }
 }

@@ -4,6 +4,7 @@
 use aws_config::SdkConfig;
 use bytes::Bytes;
 
+use super::ended;
 use super::objects::{Fetched, Objects};
 pub use super::record::{Acknowledgement, Before, Record};
 use super::record::{MAX_RECORD, Origin};
@@ -156,9 +157,12 @@ impl Journal {
         })
     }
 
-    /// Removes the claim of a job that is done with.
+    /// Removes the claim of a job that is done with. That of an Invoke action is remembered.
     pub async fn close(&self, claim: Claim, deadline: Deadline) -> Result<(), AwsError> {
         let Claim { record, mut etag } = claim;
+        if record.was_invoked() {
+            ended::mark(&self.objects, &record, deadline).await?;
+        }
         let mut tried = 0;
         loop {
             tried += 1;

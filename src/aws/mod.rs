@@ -3,6 +3,7 @@
 pub mod artifact;
 pub mod codepipeline;
 pub mod connections;
+pub mod ended;
 pub mod environment;
 pub mod journal;
 mod object;

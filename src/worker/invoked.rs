@@ -3,14 +3,17 @@
 
 use super::{Tick, TickError};
 use crate::answer::{JobReport, Outcome, TickReport};
+use crate::aws::ended::Before;
 use crate::aws::journal::{Claiming, Record};
 use crate::deadline::Stopwatch;
 use crate::invoke::Invoked;
 use crate::job::PipelineRun;
+use crate::log::chain;
 use crate::run::Effort;
 
 impl Tick<'_> {
-    /// Claims the job, works on it, answers it. Lambda may bring an event twice: of two claims one is written.
+    /// Claims the job, works on it, answers it. Lambda may bring an event twice: of two claims one is written, and what has
+    /// ended is not begun again.
     pub(super) async fn take_invoked(mut self, invoked: &Invoked) -> Result<TickReport, TickError> {
         let (id, run, started) = (invoked.id(), PipelineRun::default(), Stopwatch::start());
         let journal = self.hand.journal;
@@ -23,9 +26,20 @@ impl Tick<'_> {
                 tracing::info!(job.id = %id, "another invocation has the job");
                 JobReport::of(id, &run, Outcome::Skipped, started)
             }
-            Claiming::Ours(claim) => match invoked.clone() {
-                Invoked::Job(job) => Box::pin(self.hand.work(claim, *job, Effort::Publish)).await,
-                Invoked::Unclear(id, error) => Box::pin(self.hand.refuse(claim, id, error.into())).await,
+            Claiming::Ours(claim) => match (journal.before(id, self.hand.deadline).await, invoked.clone()) {
+                (Ok(Before::Ended), _) => {
+                    tracing::info!(job.id = %id, "the job has ended before; its event came again");
+                    JobReport::of(id, &run, self.hand.give_up(claim, Outcome::Skipped).await, started)
+                }
+                (Ok(Before::Open), Invoked::Job(job)) => Box::pin(self.hand.work(claim, *job, Effort::Publish)).await,
+                (Ok(Before::Open), Invoked::Unclear(id, error)) => {
+                    Box::pin(self.hand.refuse(claim, id, error.into())).await
+                }
+                // Not done, since it may have been: the next tick ends it, unless it has ended.
+                (Err(error), _) => {
+                    tracing::error!(job.id = %id, error = chain(&error), "whether the job has ended cannot be read");
+                    JobReport::of(id, &run, self.hand.give_up(claim, Outcome::Left).await, started)
+                }
             },
         };
         self.report.add(report);

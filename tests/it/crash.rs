@@ -1,11 +1,12 @@
 //! The worker is killed at every request of a job, on either side of it, and its successor ends the job as if nothing
-//! had happened. Here two scenarios whole and a sample of the pairs; `make crash-matrix` runs all of them.
+//! had happened, or, where nobody can go on with it, as a failure. Here three scenarios whole and a sample of the pairs;
+//! `make crash-matrix` runs all of them.
 
 use std::path::PathBuf;
 
 use futures_util::stream::{self, StreamExt as _};
 
-use crate::stack::crash::{Binaries, Point, Recovery, Scenario, Survived, pairs, points, requests, survive};
+use crate::stack::crash::{Binaries, Brought, Point, Recovery, Scenario, Survived, pairs, points, requests, survive};
 
 /// How many stacks run side by side: most of the time each waits for a lease to end.
 const SIDE_BY_SIDE: usize = 8;
@@ -25,6 +26,13 @@ async fn a_job_survives_the_death_of_its_worker_at_every_request() {
 async fn a_job_survives_the_death_of_a_worker_that_goes_on_with_it() {
     let sample = points(Scenario::Resumed, requests(&binary(), Scenario::Resumed).await);
     all_survive(sample.into_iter().filter(|point| point.recovery == Recovery::Schedule)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_that_an_event_brought_has_one_true_answer_wherever_its_worker_dies() {
+    let scenario = Scenario::Invoked(Brought::Package);
+    let sample = points(scenario, requests(&binary(), scenario).await);
+    all_survive(sample.into_iter().filter(|point| point.recovery == Recovery::Event)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

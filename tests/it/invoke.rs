@@ -10,10 +10,14 @@ use crate::scene::{
     another_process, claim, claim_key, event, failure, numbers, other_worker, package, path, poll, put_claim, requests,
     stack, tick, variables,
 };
+use crate::stack::artifactory::Repository;
+use crate::stack::built::Build;
 use crate::stack::http::{Fault, Moment};
 use crate::stack::lambda::InvocationError;
 use crate::stack::pipeline::{JobId, JobResult, JobSpec, JobState};
-use crate::stack::{ARTIFACTS, DEADLINE, JOURNAL, PASSWORD, SECRET, Stack, USER, artifactory, pipeline, s3};
+use crate::stack::{
+    ARTIFACTS, DEADLINE, JOURNAL, PASSWORD, REPOSITORY, SECRET, Stack, USER, artifactory, pipeline, s3,
+};
 
 /// The stack with Invoke actions allowed, and a secret that is marked for them.
 async fn allowed() -> Stack {
@@ -173,13 +177,76 @@ async fn an_event_that_comes_twice_is_done_once() {
     let mut both = [numbers(&one.unwrap()), numbers(&other.unwrap())];
     both.sort_unstable();
     assert_eq!(both, [[0, 0, 0, 0, 1, 0], [0, 0, 1, 0, 0, 0]]);
-    // After the job's end it is another claim, and CodePipeline takes no second answer.
     assert_eq!(stack.pipeline.results_given(&job), 1);
-    let again = numbers(&stack.invoke(event).await.unwrap());
-    assert_eq!(again, [0, 0, 0, 0, 1, 0]);
     assert!(matches!(stack.pipeline.result(&job), JobResult::Succeeded { .. }));
     assert_eq!(stack.traffic.count(artifactory::SERVICE, &Method::PUT, "/left"), 1, "it was sent once");
     assert!(stack.s3.keys(JOURNAL, "jobs/").is_empty());
+}
+
+#[tokio::test]
+async fn an_event_that_comes_after_its_jobs_end_does_nothing() {
+    let stack = allowed().await;
+    stack.artifactory.repository(Repository::local(REPOSITORY, "maven"));
+    let snapshot =
+        stack.action(Build::Snapshot.artifact("left", "1.0", "text")).configuration("TypeOfArtifact", "maven");
+    let spec = snapshot.output("Report", ARTIFACTS, "web/ReportArti/0");
+    let (job, event) = stack.pipeline.invoke(spec);
+    assert_eq!(numbers(&stack.invoke(event.clone()).await.unwrap()), [0, 0, 1, 0, 0, 0]);
+    let (stored, calls_before) = (stack.stored(), calls(&stack));
+    let report = stack.s3.get(ARTIFACTS, "web/ReportArti/0");
+    for _ in 0..2 {
+        assert_eq!(numbers(&stack.invoke(event.clone()).await.unwrap()), [0, 0, 0, 0, 1, 0]);
+    }
+    assert_eq!(stack.stored(), stored, "no second build");
+    assert_eq!(stack.s3.get(ARTIFACTS, "web/ReportArti/0"), report, "the next action may be reading it");
+    assert_eq!(calls(&stack), calls_before, "no second result");
+    assert!(matches!(stack.pipeline.result(&job), JobResult::Succeeded { .. }));
+    assert!(stack.s3.keys(JOURNAL, "jobs/").is_empty());
+}
+
+#[tokio::test]
+async fn what_was_told_to_have_failed_is_not_published_by_an_event_that_comes_later() {
+    let stack = allowed().await;
+    let (job, event) = stack.pipeline.invoke(left(&stack));
+    // A dead worker's claim, which a tick has made a failure of.
+    let of = json!({ "category": "Invoke", "provider": "Lambda", "version": "1" });
+    put_claim(&stack, &job, "", &json!({ "action_type": of, "acknowledgement": "confirmed" }));
+    assert_eq!(numbers(&tick(&stack).await), [1, 0, 0, 1, 0, 0]);
+    assert_eq!(numbers(&stack.invoke(event).await.unwrap()), [0, 0, 0, 0, 1, 0]);
+    assert_eq!(failure(stack.pipeline.result(&job)).0, "SystemUnavailable");
+    assert!(stack.stored().is_empty());
+    assert!(stack.s3.keys(JOURNAL, "jobs/").is_empty());
+}
+
+#[tokio::test]
+async fn an_end_that_cannot_be_written_down_keeps_the_claim_until_it_is() {
+    let stack = allowed().await;
+    let (job, event) = stack.pipeline.invoke(left(&stack));
+    let busy = || Fault::Answer { status: 403, headers: Vec::new(), body: String::new() };
+    stack.traffic.fault(s3::SERVICE, Some(Method::PUT), "/ended/", 0, 1, busy());
+    stack.worker().await.ready(DEADLINE).await;
+    let answer = stack.lambda.invoke(event.clone(), Duration::from_secs(2)).await.unwrap();
+    assert_eq!(numbers(&answer), [0, 0, 1, 0, 0, 0]);
+    assert_eq!(numbers(&stack.invoke(event.clone()).await.unwrap()), [0, 0, 0, 0, 1, 0], "the claim is there");
+    while claim(&stack, &job).is_some() {
+        tick(&stack).await;
+    }
+    assert_eq!(numbers(&stack.invoke(event).await.unwrap()), [0, 0, 0, 0, 1, 0], "the mark is there");
+    assert_eq!(stack.pipeline.results_given(&job), 1);
+    assert!(matches!(stack.pipeline.result(&job), JobResult::Succeeded { .. }));
+}
+
+#[tokio::test]
+async fn a_job_of_which_nobody_can_tell_whether_it_has_ended_is_not_begun() {
+    let stack = allowed().await;
+    let (job, event) = stack.pipeline.invoke(left(&stack));
+    let denied = Fault::Answer { status: 403, headers: Vec::new(), body: String::new() };
+    stack.traffic.fault(s3::SERVICE, Some(Method::GET), "/ended/", 0, 1, denied);
+    assert_eq!(numbers(&stack.invoke(event).await.unwrap()), [0, 0, 0, 0, 0, 1]);
+    assert!(stack.stored().is_empty());
+    assert_eq!(numbers(&tick(&stack).await), [1, 0, 0, 1, 0, 0]);
+    let (kind, message) = failure(stack.pipeline.result(&job));
+    assert!(kind == "SystemUnavailable" && message.contains("Nothing was published"), "{message}");
 }
 
 #[tokio::test]

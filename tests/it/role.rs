@@ -26,6 +26,7 @@ const BY_LAMBDA: [&str; 3] = ["JoinVpc", "ReportFailedInvocations", "WriteLog"];
 async fn whole_stack() -> Stack {
     let stack = stack().await;
     stack.set("ACTION_VERSION", "2,1");
+    stack.set("ALLOW_INVOKE_ACTION", "true");
     stack.pipeline.declare(ActionType { version: "2".into(), ..ActionType::default() });
     let role = stack.vault.role();
     role.parameter("SecretKmsKeyArn", KEY);
@@ -34,14 +35,16 @@ async fn whole_stack() -> Stack {
     stack
 }
 
-/// What the function does for jobs of every kind: a success, a failure, a job whose worker died, and objects in the
-/// journal that are no claims. However it ends, it is the role's use that counts.
+/// What the function does for jobs of every kind: a success, a failure, a job whose worker died, one that comes in an event,
+/// and objects in the journal that are no claims. However it ends, it is the role's use that counts.
 async fn everything(stack: &Stack) {
     let second = ActionType { version: "2".into(), ..ActionType::default() };
     let resumed = stack.pipeline.queue(stack.action(package("resumed", "1.0.0")));
     put_claim(stack, &resumed, "0", &json!({}));
     stack.pipeline.queue(stack.action(package("left", "1.0.0")));
     stack.pipeline.queue(stack.action("no zip").action_type(second));
+    let (_, invoked) = stack.pipeline.invoke(stack.action(package("right", "1.0.0")));
+    let _ = stack.invoke(invoked).await;
     // The same object in two places: the second tick finds its copy in the quarantine.
     for _ in 0..2 {
         stack.s3.put(JOURNAL, "jobs/readme.txt", "no claim");

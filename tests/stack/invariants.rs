@@ -4,6 +4,7 @@
 mod builds;
 mod claims;
 mod existing;
+mod invoked;
 mod reports;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,7 +23,7 @@ use super::{JOURNAL, USER, lambda, secrets};
 
 pub(crate) use builds::stamps;
 pub(crate) use claims::{
-    Held, How, Ran, Turn, Wall, i1_leases_are_kept, i1_only_the_owner_answers, i5_every_invocation_ends_in_time,
+    Duty, Held, How, Ran, Turn, Wall, i1_leases_are_kept, i1_only_the_owner_answers, i5_every_invocation_ends_in_time,
     i5_goes_on_at_the_first_tick, i5_no_tick_breaks_for_nothing, turns,
 };
 
@@ -80,10 +81,23 @@ pub(crate) enum Whose {
     Nobodys,
 }
 
+/// How a job comes to its workers, and with that what is promised of it when one of them dies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    /// Polls offer it, and it is acknowledged. Whoever goes on with it is told of it again: it ends as if nothing had
+    /// happened.
+    Polled,
+    /// An event brings it, once or more often, and nobody tells of it again. Whoever finds its claim can only end it, as a
+    /// failure; and where every worker that had the event died before it had a claim, nobody knows of the job: it has no
+    /// answer, and nothing was done. The event may come when the job has ended; then nothing more is done.
+    Invoked,
+}
+
 /// What the end of a job must have brought.
 #[derive(Debug, Clone)]
 pub(crate) struct Promise {
     pub(crate) job: JobId,
+    pub(crate) arrival: Arrival,
     pub(crate) whose: Whose,
     /// What a success promises to be in the repository.
     pub(crate) planned: Vec<Planned>,
@@ -102,6 +116,7 @@ impl Promise {
     pub(crate) fn of(job: &JobId, planned: &[Planned]) -> Self {
         Self {
             job: job.clone(),
+            arrival: Arrival::Polled,
             whose: Whose::Ours,
             planned: planned.to_vec(),
             packages: planned.len(),
@@ -127,7 +142,7 @@ pub(crate) fn all(witness: &Witness, promises: &[Promise], before: &[StoredFile]
     i1_leases_are_kept(witness)?;
     i1_only_the_owner_answers(witness)?;
     for promise in promises {
-        let Promise { job, whose, planned, dry_run, .. } = promise;
+        let Promise { job, arrival, whose, planned, dry_run, .. } = promise;
         let alone = promise.is_alone(promises);
         match whose {
             Whose::Ours => {}
@@ -141,7 +156,13 @@ pub(crate) fn all(witness: &Witness, promises: &[Promise], before: &[StoredFile]
             // Any number of answers is taken, and has no effect.
             Whose::Nobodys => continue,
         }
-        i1_one_answer(witness, job)?;
+        match arrival {
+            Arrival::Polled => i1_one_answer(witness, job)?,
+            Arrival::Invoked => {
+                invoked::i1_one_answer_or_nobody_knew_of_it(witness, promise, alone)?;
+                invoked::i2_nothing_is_done_after_the_answer(witness, promise, alone)?;
+            }
+        }
         if !witness.allowed.early_answers {
             i1_no_answer_before_the_acknowledgement(witness, job)?;
         }
@@ -173,11 +194,16 @@ pub(crate) fn all(witness: &Witness, promises: &[Promise], before: &[StoredFile]
     if !witness.allowed.passwords {
         i4_passwords_buy_tokens_alone(witness)?;
     }
-    i5_the_journal_is_empty(witness)?;
+    i5_the_journal_is_empty(witness, promises)?;
     i5_no_refusal_is_tried_again(witness)?;
     i5_goes_on_at_the_first_tick(witness)?;
     i6_the_role_allows_what_is_asked_for(witness)?;
     i6_nothing_else_is_asked_for(witness)
+}
+
+/// Where it is written that the job of an Invoke action has ended.
+pub(crate) fn mark(job: &JobId) -> String {
+    format!("ended/{job}.json")
 }
 
 /// A user's secret as basic authentication writes it.
@@ -355,10 +381,13 @@ pub(crate) fn i5_no_claim_is_left(witness: &Witness, forgiven: &[String]) -> Ver
     if left.is_empty() { Ok(()) } else { Err(format!("I5: claims are left in the journal: {left:?}")) }
 }
 
-/// I5: where nothing foreign was ever in the journal, nothing is in it at the end.
-pub(crate) fn i5_the_journal_is_empty(witness: &Witness) -> Verdict {
+/// I5: where nothing foreign was ever in the journal, nothing is in it at the end but the marks of Invoke actions' jobs that
+/// have ended.
+pub(crate) fn i5_the_journal_is_empty(witness: &Witness, promises: &[Promise]) -> Verdict {
+    let invoked = promises.iter().filter(|promise| promise.arrival == Arrival::Invoked);
+    let marks: BTreeSet<String> = invoked.map(|promise| mark(&promise.job)).collect();
     let mut left = witness.s3.keys(JOURNAL, "");
-    left.retain(|key| !witness.allowed.kept.contains(key));
+    left.retain(|key| !witness.allowed.kept.contains(key) && !marks.contains(key));
     if left.is_empty() { Ok(()) } else { Err(format!("I5: the journal holds {left:?}")) }
 }
 

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::{Verdict, Witness, operation};
 use crate::stack::http::{Seen, Stamp};
+use crate::stack::pipeline::JobId;
 use crate::stack::simulate::PROCESS;
 use crate::stack::{pipeline, s3};
 
@@ -42,11 +43,21 @@ pub(crate) enum How {
     RanOut,
 }
 
+/// What an invocation is there for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Duty {
+    /// To go on with what was left, and to take what is offered.
+    Tick,
+    /// The job in its event, and nothing else.
+    Job(JobId),
+}
+
 /// An invocation that is over.
 #[derive(Debug, Clone)]
 pub(crate) struct Ran {
     /// Which process; empty where requests do not tell theirs.
     pub(crate) process: String,
+    pub(crate) duty: Duty,
     pub(crate) began: Stamp,
     pub(crate) ended: Stamp,
     /// The time that it was given.
@@ -214,7 +225,8 @@ pub(crate) fn i1_leases_are_kept(witness: &Witness) -> Verdict {
 pub(crate) fn i5_goes_on_at_the_first_tick(witness: &Witness) -> Verdict {
     let Some(wall) = &witness.wall else { return Ok(()) };
     let turns = turns(witness);
-    for ran in witness.invocations.iter().filter(|ran| ran.right && ran.how == How::Well && ran.had_room()) {
+    let is_due = |ran: &&Ran| ran.duty == Duty::Tick && ran.right && ran.how == How::Well && ran.had_room();
+    for ran in witness.invocations.iter().filter(is_due) {
         let now = wall.millis_at(ran.began.at);
         let mut due = state(&turns, ran.began.order);
         due.retain(|key, held| held.lease_until <= now && !witness.allowed.spoiled.iter().any(|it| it.ends_with(*key)));

@@ -26,7 +26,7 @@ pub(crate) fn i3_nothing_that_existed_is_sent(witness: &Witness, before: &[Store
 
 /// The paths of what a request is to put into the repository. An upload form says no more than a file's name, which
 /// belongs to one release.
-fn sent(request: &Request, before: &BTreeSet<&str>) -> Vec<String> {
+pub(super) fn sent(request: &Request, before: &BTreeSet<&str>) -> Vec<String> {
     if is_upload(request) {
         let what = stored_by(request);
         let file = what.rsplit(' ').next().unwrap_or_default();

@@ -8,12 +8,12 @@ use super::world::World;
 use crate::stack::artifactory;
 use crate::stack::built::Build;
 use crate::stack::http::Seen;
-use crate::stack::invariants::{self, How, Turn, Witness};
-use crate::stack::pipeline::JobResult;
+use crate::stack::invariants::{self, Arrival, Duty, How, Ran, Turn, Witness};
+use crate::stack::pipeline::{JobId, JobResult};
 use crate::stack::{pipeline, s3};
 
 /// What is counted, each once a seed.
-pub(crate) const COVERED: [&str; 29] = [
+pub(crate) const COVERED: [&str; 34] = [
     "deaths",
     "ran into the deadline",
     "take-overs",
@@ -43,10 +43,29 @@ pub(crate) const COVERED: [&str; 29] = [
     "Maven libraries",
     "Maven snapshots",
     "builds gone on with",
+    "jobs of Invoke actions",
+    "their workers' deaths, jobs claimed",
+    "jobs that no tick could go on with",
+    "their events after their ends",
+    "jobs that nobody knows of",
 ];
 
 /// How often each came about.
-pub(crate) type Covered = [usize; COVERED.len()];
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Covered(pub(crate) [usize; COVERED.len()]);
+
+impl Default for Covered {
+    fn default() -> Self {
+        Self([0; COVERED.len()])
+    }
+}
+
+impl Covered {
+    pub(crate) fn add(mut self, other: Self) -> Self {
+        self.0.iter_mut().zip(other.0).for_each(|(sum, one)| *sum += one);
+        self
+    }
+}
 
 /// Which of them this seed has brought about.
 pub(super) fn covered(world: &World, witness: &Witness) -> Covered {
@@ -64,8 +83,10 @@ pub(super) fn covered(world: &World, witness: &Witness) -> Covered {
     let jobs = world.jobs();
     let is_built = |build| jobs.iter().any(|(work, _)| work.shape == Shape::Built(build));
     let waited: Vec<_> = jobs.iter().filter(|(work, _)| work.ending == Ending::Ordinary).collect();
+    let invoked = waited.iter().filter(|(work, _)| work.arrival == Arrival::Invoked).map(|(_, job)| job);
+    let invoked: Vec<&JobId> = invoked.collect();
     let results: Vec<_> = waited.iter().map(|(_, job)| world.pipeline.result(job)).collect();
-    [
+    let covered = [
         ended(&How::Killed),
         ended(&How::RanOut),
         taken_over,
@@ -76,7 +97,7 @@ pub(super) fn covered(world: &World, witness: &Witness) -> Covered {
         seen(&|seen| pipeline(seen, "AcknowledgeJob") && seen.status == Some(400)),
         seen(&|seen| pipeline(seen, "PutJob") && seen.status == Some(400)),
         seen(&|seen| seen.service == s3::SERVICE && seen.request.method == Method::GET && seen.status == Some(400)),
-        jobs.iter().any(|(work, _)| work.events.len() > 1),
+        jobs.iter().any(|(work, _)| work.arrival == Arrival::Polled && work.events.len() > 1),
         seen(&|seen| seen.fault.is_some()),
         seen(&|seen| seen.service == artifactory::SERVICE && seen.status == Some(401)),
         results.iter().any(|result| matches!(result, JobResult::Succeeded { .. })),
@@ -95,8 +116,15 @@ pub(super) fn covered(world: &World, witness: &Witness) -> Covered {
         is_built(Build::Maven),
         is_built(Build::Snapshot),
         turns.iter().enumerate().any(|(at, turn)| gone_on_with(&turns[..at], turn)),
-    ]
-    .map(usize::from)
+        world.fate.has_invoke_actions(),
+        witness.invocations.iter().any(|ran| died_with_claim(&turns, ran)),
+        results.iter().any(
+            |result| matches!(result, JobResult::Failed { message, .. } if message.contains("cannot be gone on with")),
+        ),
+        invoked.iter().any(|job| comes_late(witness, job)),
+        invoked.iter().any(|job| turns.iter().all(|turn| turn.key != format!("{job}.json"))),
+    ];
+    Covered(covered.map(usize::from))
 }
 
 /// Whether somebody else has the claim than who began the build that it tells of.
@@ -104,6 +132,24 @@ fn gone_on_with(before: &[Turn], turn: &Turn) -> bool {
     let Some(held) = turn.held.as_ref().filter(|held| !held.stamp.is_null()) else { return false };
     let begun = |it: &Turn| it.held.as_ref().is_some_and(|it| it.stamp == held.stamp && it.owner != held.owner);
     before.iter().any(|before| before.key == turn.key && begun(before))
+}
+
+/// Whether an invocation died that had claimed the job in its event.
+fn died_with_claim(turns: &[Turn], ran: &Ran) -> bool {
+    let Duty::Job(job) = &ran.duty else { return false };
+    let during = ran.began.order..ran.ended.order;
+    let claims = |turn: &Turn| {
+        during.contains(&turn.handled.order)
+            && turn.key == format!("{job}.json")
+            && turn.held.as_ref().is_some_and(|held| held.process == ran.process)
+    };
+    matches!(ran.how, How::Killed | How::RanOut) && turns.iter().any(claims)
+}
+
+/// Whether a job's event came when it had its answer.
+fn comes_late(witness: &Witness, job: &JobId) -> bool {
+    let answered = witness.answers(job).filter_map(|seen| seen.handled).map(|it| it.order).min().unwrap_or(u64::MAX);
+    witness.invocations.iter().any(|ran| ran.duty == Duty::Job(job.clone()) && ran.began.order > answered)
 }
 
 /// Whether a failed write is of one that had the claim before and believed to have it still.

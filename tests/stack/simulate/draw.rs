@@ -10,6 +10,7 @@ use crate::stack::artifactory::{
 };
 use crate::stack::built::Build;
 use crate::stack::http::Moment;
+use crate::stack::invariants::Arrival;
 use crate::stack::pipeline::{self, NonceOnRedispatch};
 use crate::stack::planned::{Files, Holds, Planned, tarball};
 use crate::stack::project;
@@ -35,7 +36,8 @@ pub(crate) struct Work {
     /// A worker that is not ours acknowledges it at the very moment at which ours wants to.
     pub(crate) seized: bool,
     pub(crate) queued: Duration,
-    /// When its event is delivered: never, once or more often.
+    pub(crate) arrival: Arrival,
+    /// When its event is delivered: never, once or more often. That of an Invoke action brings the job.
     pub(crate) events: Vec<Duration>,
 }
 
@@ -312,9 +314,16 @@ pub(crate) struct Fate {
     pub(crate) artifactory: artifactory::Switches,
     /// How the repository for Maven names snapshots.
     pub(crate) snapshots: Snapshots,
+    /// How often Lambda brings the event of an invocation again that has failed.
+    pub(crate) retries: usize,
 }
 
 impl Fate {
+    /// Whether the function serves Invoke actions beside the custom one.
+    pub(crate) fn has_invoke_actions(&self) -> bool {
+        self.jobs.iter().any(|work| work.arrival == Arrival::Invoked)
+    }
+
     pub(crate) fn of(seed: u64) -> Self {
         let dice = &mut Rng::with_seed(seed);
         let troubled = dice.u8(..5) > 0;
@@ -365,6 +374,7 @@ impl Fate {
         other_types(own_dice, &mut jobs, &may);
         artifactory.checksum_deploy = *of(own_dice, &[Endpoint::Served, Endpoint::Served, Endpoint::Answers(404)]);
         artifactory.simple_index = *of(own_dice, &[SimpleIndex::Html, SimpleIndex::Json]);
+        let retries = invoke_actions(&mut Rng::with_seed(seed.rotate_left(32)), &mut jobs);
         let switches = *of(dice, &pipeline::Switches::all());
         // A new nonce at every poll would leave a worker that polls for its next job no time to take this one.
         let soon = if switches.nonce_on_redispatch == NonceOnRedispatch::Kept { 0 } else { 5 };
@@ -415,6 +425,7 @@ impl Fate {
             delete_of_missing: *of(dice, &[MissingDelete::NoSuchKey, MissingDelete::NoContent]),
             artifactory,
             snapshots: *of(own_dice, &[Snapshots::Unique, Snapshots::Deployer]),
+            retries,
         }
     }
 }
@@ -484,6 +495,7 @@ fn work(
         action_version: if dice.u8(..4) == 0 { "2" } else { "1" },
         seized: false,
         queued,
+        arrival: Arrival::Polled,
         events,
     };
     let again = |first: &Work| (first.shape, first.name.clone(), first.existing);
@@ -529,6 +541,29 @@ fn other_types(dice: &mut Rng, jobs: &mut [Work], may: &[Permission]) {
             (work.shape, work.options.tag) = (shape, None);
         }
     }
+}
+
+/// Makes Invoke actions of some seeds' jobs, whose events come at once or late, and sometimes twice; and draws how often
+/// Lambda tries again. From dice of their own, so that a seed without such jobs has the story that it had before there were
+/// any.
+fn invoke_actions(dice: &mut Rng, jobs: &mut [Work]) -> usize {
+    if dice.u8(..4) > 0 {
+        return 0;
+    }
+    let chosen = dice.usize(..jobs.len());
+    for (number, work) in jobs.iter_mut().enumerate() {
+        if number != chosen && dice.bool() {
+            // Where a secret says who may use it a job needs a pipeline.
+            work.omitted = work.omitted.filter(|omitted| *omitted != "pipelineContext");
+            continue;
+        }
+        let late = *of(dice, &[3_000, 3_000, 3_000, 60_000]);
+        let first = work.queued + Duration::from_millis(dice.u64(0..late));
+        let second = (dice.u8(..3) == 0).then(|| first + Duration::from_millis(dice.u64(0..60_000)));
+        (work.arrival, work.seized) = (Arrival::Invoked, false);
+        work.events = [first].into_iter().chain(second).collect();
+    }
+    *of(dice, &[0, 1, 2, 2])
 }
 
 fn artifactory(dice: &mut Rng, troubled: bool) -> artifactory::Switches {

@@ -1,12 +1,14 @@
 //! What must hold of every run, whatever went wrong in it: the invariants, and that no job fails without a reason of its
 //! own.
 
+use std::time::Duration;
+
 use super::draw::{Ending, Existing, PROPERTY, Shape, Work};
 use super::world::World;
 use crate::stack::artifactory::{self, Endpoint, Republish};
 use crate::stack::built::Build;
 use crate::stack::http::{Fault, Seen};
-use crate::stack::invariants::{self, Allowed, How, Promise, Verdict, Whose, Witness};
+use crate::stack::invariants::{self, Allowed, Arrival, How, Promise, Verdict, Whose, Witness};
 use crate::stack::pipeline::{self, JobId, JobResult};
 use crate::stack::{s3, secrets};
 
@@ -44,6 +46,7 @@ pub(super) fn allowed(world: &World, seen: &[Seen]) -> Allowed {
 fn promise(world: &World, work: &Work, job: &JobId) -> Promise {
     let planned = work.planned();
     Promise {
+        arrival: work.arrival,
         whose: match work.ending {
             _ if work.seized => Whose::AnotherWorkers,
             Ending::Ordinary if world.pipeline.result(job) == JobResult::TimedOut => Whose::Nobodys,
@@ -77,6 +80,7 @@ fn no_failure_without_a_reason(world: &World, witness: &Witness, work: &Work, jo
             && other.0.name == work.name
             && !invariants::stamps(&witness.seen, &other.1).is_disjoint(&stamps)
     };
+    let round_trip = Duration::from_millis(2 * world.fate.latency);
     let reasonable = match kind.as_str() {
         "JobFailed" => {
             work.shape == Shape::Broken
@@ -100,12 +104,19 @@ fn no_failure_without_a_reason(world: &World, witness: &Witness, work: &Work, jo
                     // To a clock that is ahead every worker is dead.
                     && (troubles.deaths + troubles.lost_claims >= DEATHS || witness.wall.is_none()))
         }
+        // Nobody could go on with it.
+        "SystemUnavailable" if message.contains("cannot be gone on with") => {
+            work.arrival == Arrival::Invoked
+                && (troubles.deaths > 0 || troubles.has(&[Trouble::Disturbed]) || witness.wall.is_none())
+        }
         "SystemUnavailable" => troubles.has(&[Trouble::Disturbed, Trouble::NoSecret]),
         "PermissionError" => {
             troubles.has(&[Trouble::Denied, Trouble::Rotated, Trouble::NoSecret])
                 || is_unseen
-                // Drawn credentials live so short that a stalled answer outlives two of them.
-                || (troubles.has(&[Trouble::Disturbed]) && message.contains("ExpiredToken"))
+                || (work.arrival == Arrival::Invoked && message.contains("gets no fresh credentials") && troubles.has(&[Trouble::Expired]))
+                // Drawn credentials live so short that a slow or stalled answer outlives two of them.
+                || (message.contains("ExpiredToken")
+                    && (troubles.has(&[Trouble::Disturbed]) || world.fate.credentials_live <= round_trip))
         }
         "ConfigurationError" => work.shape == Shape::Homeless || is_unseen || troubles.has(&[Trouble::NoSecret]),
         _ => false,
@@ -134,6 +145,8 @@ enum Trouble {
     Rotated,
     /// The secret could not be read.
     NoSecret,
+    /// The credentials for its artifacts were too old.
+    Expired,
 }
 
 /// What went wrong with one job.
@@ -171,6 +184,8 @@ impl Troubles {
             troubles.extend(is_denied(seen).then_some(Trouble::Denied));
             troubles.extend(behind.then_some(Trouble::Rotated));
             troubles.extend(unread.then_some(Trouble::NoSecret));
+            let is_old = seen.service == s3::SERVICE && seen.status == Some(400);
+            troubles.extend(is_old.then_some(Trouble::Expired));
         }
         Self {
             met: troubles,

@@ -14,8 +14,20 @@ use super::lock;
 use super::process::{self, Doors};
 use super::world::{BEGINNING, VERSIONS, World};
 use crate::stack::aws::ACCOUNT;
-use crate::stack::invariants::{How, Ran};
+use crate::stack::invariants::{Duty, How, Ran};
 use crate::stack::{JOURNAL, SECRET};
+
+/// After which whiles Lambda brings the event of a failed invocation again.
+const AGAIN_AFTER: [Duration; 2] = [Duration::from_mins(1), Duration::from_mins(2)];
+
+/// What wakes a process.
+#[derive(Debug, Clone)]
+pub(super) enum Wake {
+    /// Schedule or event: there may be something to do.
+    Bell(Trigger),
+    /// The event of an Invoke action, with the job of this number, after so many failed invocations.
+    Job { number: usize, before: usize },
+}
 
 /// An invocation that is running: how to kill it, and when it ends by itself.
 pub(super) struct Running {
@@ -28,12 +40,14 @@ impl World {
     pub(super) async fn slot(
         self: Arc<Self>,
         slot: usize,
-        woken: Arc<tokio::sync::Mutex<mpsc::UnboundedReceiver<Trigger>>>,
+        wake: mpsc::UnboundedSender<Wake>,
+        woken: Arc<tokio::sync::Mutex<mpsc::UnboundedReceiver<Wake>>>,
     ) {
         let clock = self.clock_of(slot);
         let mut warm: Option<(usize, Worker)> = None;
         loop {
-            let Some(trigger) = woken.lock().await.recv().await else { return };
+            let Some(woken_by) = woken.lock().await.recv().await else { return };
+            let (trigger, duty) = self.event(&woken_by);
             let (number, worker) = warm.take().unwrap_or_else(|| self.process(clock));
             let ends = Instant::now() + self.fate.deadline;
             let invocation = Invocation {
@@ -72,13 +86,41 @@ impl World {
             }
             lock(&self.ran).push(Ran {
                 process: number.to_string(),
+                duty,
                 began,
                 ended: self.traffic.stamp(),
                 deadline: self.fate.deadline,
                 right: self.fate.clocks[slot] == 0,
-                how,
+                how: how.clone(),
             });
             lock(&self.running).remove(&number);
+            self.delivered(&woken_by, &how, &wake);
+        }
+    }
+
+    /// The event, and what an invocation with it is there for.
+    fn event(&self, woken_by: &Wake) -> (Trigger, Duty) {
+        match woken_by {
+            Wake::Bell(trigger) => (trigger.clone(), Duty::Tick),
+            Wake::Job { number, .. } => {
+                let event = lock(&self.events)[number].clone();
+                (event, Duty::Job(lock(&self.jobs)[number].clone()))
+            }
+        }
+    }
+
+    /// Has an event brought again whose invocation has failed, as often as Lambda does that.
+    fn delivered(&self, woken_by: &Wake, how: &How, wake: &mpsc::UnboundedSender<Wake>) {
+        let Wake::Job { number, before } = *woken_by else { return };
+        match AGAIN_AFTER.get(before).filter(|_| before < self.fate.retries && *how != How::Well) {
+            None => *lock(&self.deliveries) -= 1,
+            Some(after) => {
+                let (wake, after) = (wake.clone(), *after);
+                tokio::spawn(async move {
+                    tokio::time::sleep(after).await;
+                    drop(wake.send(Wake::Job { number, before: before + 1 }));
+                });
+            }
         }
     }
 
@@ -100,6 +142,7 @@ impl World {
                 "JOBS_IN_FLIGHT" => &jobs_in_flight,
                 "ACTION_VERSION" => VERSIONS,
                 "AWS_ENDPOINT_URL" => "http://aws.simulated",
+                "ALLOW_INVOKE_ACTION" if self.fate.has_invoke_actions() => "true",
                 _ => return None,
             };
             Some(value.to_owned())

@@ -12,12 +12,12 @@ use tokio::time::Instant;
 
 use super::draw::{Credential, Ending, Fate, MAVEN, PROPERTY, PYTHON, Rotation, Shape, Stray, Work};
 use super::log::Log;
-use super::slot::Running;
+use super::slot::{Running, Wake};
 use super::weather::{self, Weather};
 use super::{Told, cover, lock, model, process};
 use crate::stack::artifactory::{Artifactory, Repository, StoredFile, User};
 use crate::stack::http::{Disturbance, Traffic};
-use crate::stack::invariants::{self, How, Ran, Verdict, Wall, Witness};
+use crate::stack::invariants::{self, Arrival, How, Ran, Verdict, Wall, Witness};
 use crate::stack::pipeline::{ActionType, CodePipeline, JobId, JobResult, JobSpec};
 use crate::stack::s3::{FUNCTION_SECRET_ACCESS_KEY, S3};
 use crate::stack::secrets::{self, SecretsManager};
@@ -30,6 +30,8 @@ const TICKS: u32 = 12;
 /// How many more there may be for each job of which CodePipeline takes no answer any more: it does not say so, and its
 /// claim is kept for another offer as often as is worth while ([`MAX_VAIN`]), alone in its tick.
 const TICKS_IN_VAIN: u32 = MAX_VAIN + 1;
+/// How many more there may be until the last event of an Invoke action has come for the last time.
+const TICKS_OF_EVENTS: u32 = 6;
 /// The schedule's period.
 const PERIOD: Duration = Duration::from_mins(1);
 /// The moment at which every simulation begins, in seconds since 1970.
@@ -57,6 +59,10 @@ pub(super) struct World {
     pub(super) artifactory: Artifactory,
     pub(super) before: Vec<StoredFile>,
     pub(super) jobs: Mutex<BTreeMap<usize, JobId>>,
+    /// The events that bring jobs.
+    pub(super) events: Mutex<BTreeMap<usize, Trigger>>,
+    /// How many of their deliveries are still to come or under way.
+    pub(super) deliveries: Mutex<usize>,
     pub(super) running: Mutex<BTreeMap<usize, Running>>,
     pub(super) ran: Mutex<Vec<Ran>>,
     /// The end of the last lease of a dead invocation.
@@ -71,6 +77,8 @@ enum Act {
     /// Somebody stops the job's action, or CodePipeline forgets it.
     End(usize),
     Event,
+    /// The event that brings the job.
+    Deliver(usize),
     Schedule,
     /// All processes at once.
     Herd,
@@ -107,10 +115,12 @@ impl World {
         });
         let secrets = SecretsManager::start(traffic.clone(), vault.clone()).await;
         let own_token = (fate.credential == Credential::AccessToken).then(|| artifactory.token_of(USER));
-        secrets.put(SECRET, &own_token.as_deref().map_or_else(|| secret(PASSWORD), token));
+        secrets.put(SECRET, &secret(&fate, PASSWORD, own_token.as_deref()));
         for stray in &fate.strays {
             s3.put(JOURNAL, stray.key(), text_of(*stray));
         }
+        let invoked = fate.jobs.iter().filter(|work| work.arrival == Arrival::Invoked);
+        let deliveries = invoked.map(|work| work.events.len()).sum();
         let world = Arc::new(Self {
             pipeline: CodePipeline::start_with(traffic.clone(), vault.clone(), fate.pipeline.clone()).await,
             before: artifactory.all_files(),
@@ -125,6 +135,8 @@ impl World {
             s3,
             artifactory,
             jobs: Mutex::default(),
+            events: Mutex::default(),
+            deliveries: Mutex::new(deliveries),
             running: Mutex::default(),
             ran: Mutex::default(),
             last_lease: Mutex::default(),
@@ -143,7 +155,7 @@ impl World {
         let (wake, woken) = mpsc::unbounded_channel();
         let woken = Arc::new(tokio::sync::Mutex::new(woken));
         let slots: Vec<_> = (0..self.fate.processes)
-            .map(|slot| tokio::spawn(Arc::clone(self).slot(slot, Arc::clone(&woken))))
+            .map(|slot| tokio::spawn(Arc::clone(self).slot(slot, wake.clone(), Arc::clone(&woken))))
             .collect();
         let mut ended = false;
         for (at, act) in self.agenda() {
@@ -153,23 +165,24 @@ impl World {
                 Act::End(number) => self.end_early(number),
                 Act::Herd => {
                     for _ in 0..self.fate.processes {
-                        drop(wake.send(Trigger::Schedule));
+                        drop(wake.send(Wake::Bell(Trigger::Schedule)));
                     }
                 }
-                Act::Event => drop(wake.send(Trigger::ActionStarted { pipeline: None, started: None })),
+                Act::Event => drop(wake.send(Wake::Bell(Trigger::ActionStarted { pipeline: None, started: None }))),
+                Act::Deliver(number) => drop(wake.send(Wake::Job { number, before: 0 })),
                 Act::Schedule => {
                     if self.is_over() {
                         ended = true;
                         break;
                     }
-                    drop(wake.send(Trigger::Schedule));
+                    drop(wake.send(Wake::Bell(Trigger::Schedule)));
                 }
                 Act::NewPassword => {
                     self.artifactory.user(user(&self.fate, NEW_PASSWORD));
                     self.note("Artifactory wants the new password".to_owned());
                 }
                 Act::NewSecret => {
-                    self.secrets.put(SECRET, &secret(NEW_PASSWORD));
+                    self.secrets.put(SECRET, &secret(&self.fate, NEW_PASSWORD, None));
                     self.note("the secret holds the new password".to_owned());
                 }
                 Act::BreakSecret(why) => {
@@ -200,7 +213,10 @@ impl World {
         let mut agenda = Vec::new();
         for (number, work) in fate.jobs.iter().enumerate() {
             agenda.push((work.queued, Act::Queue(number)));
-            agenda.extend(work.events.iter().map(|at| (*at, Act::Event)));
+            agenda.extend(work.events.iter().map(|at| match work.arrival {
+                Arrival::Polled => (*at, Act::Event),
+                Arrival::Invoked => (*at, Act::Deliver(number)),
+            }));
             if let Ending::Abandoned(at) | Ending::Forgotten(at) = work.ending {
                 agenda.push((at, Act::End(number)));
             }
@@ -217,6 +233,7 @@ impl World {
         let trouble = trouble + PERIOD * TICKS_IN_VAIN * u32::try_from(in_vain).unwrap_or(u32::MAX);
         // A claim that nobody can read is left alone for longer than any invocation lives.
         let trouble = trouble + fate.spoiled.map_or(Duration::ZERO, |at| at + LONGEST_INVOCATION);
+        let trouble = trouble + if fate.has_invoke_actions() { PERIOD * TICKS_OF_EVENTS } else { Duration::ZERO };
         let schedule = (0..).map(|tick| fate.first_schedule + PERIOD * tick).take_while(|at| *at <= trouble);
         let dice = &mut fastrand::Rng::with_seed(fate.seed);
         let (lost, doubled) = fate.irregular;
@@ -262,7 +279,14 @@ impl World {
         if work.output {
             spec = spec.output("Report", ARTIFACTS, &output(number));
         }
-        let id = self.pipeline.queue(spec);
+        let id = match work.arrival {
+            Arrival::Polled => self.pipeline.queue(spec),
+            Arrival::Invoked => {
+                let (id, event) = self.pipeline.invoke(spec);
+                lock(&self.events).insert(number, Trigger::of(&event));
+                id
+            }
+        };
         self.note(format!("{id} is queued: {work:?}"));
         lock(&self.jobs).insert(number, id);
     }
@@ -306,7 +330,11 @@ impl World {
         left.retain(|key| !self.kept().contains(key));
         self.elapsed() >= self.fate.trouble_ends
             && jobs.len() == self.fate.jobs.len()
-            && jobs.iter().all(|(work, job)| work.seized || work.ending != Ending::Ordinary || answered(job))
+            && jobs.iter().all(|(work, job)| {
+                // Of a job that nobody knows of, since all died that had its event, nobody will ever know.
+                work.seized || work.ending != Ending::Ordinary || work.arrival == Arrival::Invoked || answered(job)
+            })
+            && *lock(&self.deliveries) == 0
             && lock(&self.running).is_empty()
             && left.is_empty()
     }
@@ -317,7 +345,8 @@ impl World {
         // A claim that nobody can read and whose job is over is kept in quarantine.
         let moved = self.spoiled().pop().map(|key| key.replace("jobs/", "quarantine/"));
         let kept = |key: &String| moved.as_ref().is_some_and(|moved| key.starts_with(moved.as_str()));
-        keys.retain(|key| kept(key) || self.fate.strays.iter().any(|stray| stray.may_be(key)));
+        let marks: Vec<String> = self.jobs().iter().map(|(_, job)| invariants::mark(job)).collect();
+        keys.retain(|key| kept(key) || marks.contains(key) || self.fate.strays.iter().any(|stray| stray.may_be(key)));
         keys
     }
 
@@ -489,10 +518,14 @@ fn text_of(stray: Stray) -> String {
     }
 }
 
-fn token(token: &str) -> String {
-    serde_json::json!({ "access_token": token }).to_string()
-}
-
-fn secret(password: &str) -> String {
-    serde_json::json!({ "username": USER, "password": password }).to_string()
+/// What the secret holds: a token, or else the password.
+fn secret(fate: &Fate, password: &str, token: Option<&str>) -> String {
+    let mut secret = match token {
+        Some(token) => serde_json::json!({ "access_token": token }),
+        None => serde_json::json!({ "username": USER, "password": password }),
+    };
+    if fate.has_invoke_actions() {
+        secret["pipelines"] = serde_json::json!(["*", "(invoke)"]);
+    }
+    secret.to_string()
 }
