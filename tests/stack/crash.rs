@@ -321,7 +321,12 @@ impl Scene {
             };
             match invoked {
                 Ok(()) => {}
-                Err(InvocationError::Exited { .. }) if self.struck.load(Ordering::SeqCst) => return Fate::Killed,
+                // One that had ended its invocation sooner than the blow came is dead before it takes another.
+                Err(InvocationError::Exited { .. } | InvocationError::NeverTaken)
+                    if self.struck.load(Ordering::SeqCst) =>
+                {
+                    return Fate::Killed;
+                }
                 // Its process is dead as well. Who had no processor for a while cannot keep to its time.
                 Err(InvocationError::TimedOut { .. }) if self.stalls.longest() > STALL => return Fate::Stalled,
                 Err(error) => self.fail(&format!("{point}: nobody was killed, and it ended with {error:?}")).await,
@@ -381,6 +386,8 @@ impl Scene {
             Err(InvocationError::Exited { .. }) => How::Killed,
             Err(InvocationError::TimedOut { .. }) if self.stalls.longest() > STALL => How::Killed,
             Err(InvocationError::TimedOut { .. }) => How::RanOut,
+            // Nothing has run.
+            Err(InvocationError::NeverTaken) if self.struck.load(Ordering::SeqCst) => return ended,
             Err(other) => How::Broken(format!("{other:?}")),
         };
         let ended_at = self.stack.traffic.stamp();
