@@ -346,7 +346,9 @@ fn paths(action: &ActionConfig, plan: &Plan) -> Paths {
     let of_step = |step: &Step| {
         let listing = step.listing.as_ref().filter(|listing| listing.rivals().is_some());
         let listing = listing.map(|listing| format!("{base}/{}", listing.path));
-        [format!("{base}/{repository}/{}", step.file.path)].into_iter().chain(listing)
+        // Who gives a name to a version looks afterwards whether it has it.
+        let name = step.tag.as_ref().map(|tag| format!("{base}/{}", tag.one));
+        [format!("{base}/{repository}/{}", step.file.path)].into_iter().chain(listing).chain(name)
     };
     let of_package = |package: Cow<'_, PackagePlan>| package.steps.iter().flat_map(of_step).collect::<Vec<_>>();
     plan.packages().flat_map(of_package).collect()

@@ -1,5 +1,5 @@
-//! Turns: jobs of one invocation that publish to the same path go one after the other. Between a look at a path and the
-//! write to it there is a window in which a neighbour's file would be overwritten unseen.
+//! Turns: jobs of one invocation that publish to the same path, or move the same name, go one after the other. Between a
+//! look at a path and the write to it there is a window in which a neighbour's file would be overwritten unseen.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};

@@ -1,5 +1,7 @@
 //! Dist-tags: which one a version gets, what npm refuses, what a version that is there already gets and what it does not.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::make::Zip;
@@ -147,6 +149,24 @@ async fn of_jobs_at_once_the_older_version_never_becomes_the_latest() {
     assert!(published.contains(&"1.0.3"), "{published:?}");
     assert_eq!(tagged(&stack, "left", "1.0.3"), ["latest"]);
     assert_eq!(stack.stored().len(), published.len());
+}
+
+/// Otherwise one moves the tag away while the other looks whether it has it.
+#[tokio::test]
+async fn jobs_at_once_that_give_one_tag_to_two_versions_do_so_one_after_the_other() {
+    let stack = stack().await;
+    stack.publish(package("left", "1.0.0")).await;
+    // The one's tag is set first, the other's while the first waits for the answer.
+    let [soon, late] = [500, 1_000].map(Duration::from_millis);
+    for (place, fault) in [("/dist-tags/next", Fault::Late(late)), ("/api/npm/npm-local/left", Fault::Delay(soon))] {
+        stack.traffic.fault(artifactory::SERVICE, Some(Method::PUT), place, 0, 1, fault);
+    }
+    let actions = ["1.0.0", "2.0.0"].map(|version| stack.action(package("left", version)));
+    let jobs = actions.map(|action| stack.pipeline.queue(action.configuration("Options", "tag=next")));
+    let answer = stack.invoke(stack.pipeline.started_event(&jobs[0])).await.unwrap();
+    assert_eq!(scene::numbers(&answer), [0, 2, 2, 0, 0, 0], "{answer:#}\n{}", stack.logs().await);
+    let has_it = ["1.0.0", "2.0.0"].map(|version| tagged(&stack, "left", version).contains(&"next".to_owned()));
+    assert_eq!(has_it.iter().filter(|has| **has).count(), 1, "the tag is that of whoever came later");
 }
 
 #[tokio::test]
