@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_config::SdkConfig;
 use codepipeline_artifactory::aws::codepipeline::CodePipeline;
@@ -19,6 +20,9 @@ use futures_util::future::{BoxFuture, pending, try_join};
 use futures_util::{FutureExt as _, TryFutureExt as _};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use tracing::Instrument as _;
+
+/// How long the first request for work is given before the worker is made: at once, each would be in the other's way.
+const HEAD_START: Duration = Duration::from_millis(1);
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> ExitCode {
@@ -67,6 +71,10 @@ fn worker(settings: Settings, aws: SdkConfig, trust: Trust) -> Worker {
 /// Asks for work, and makes the worker while the answer is waited for: it takes longer than the request, and only who
 /// has work waits for it. One type of `making`, as Lambda's loop is in the binary once for each.
 async fn serve(making: BoxFuture<'static, Worker>) -> Result<(), Error> {
+    let making = async {
+        tokio::time::sleep(HEAD_START).await;
+        making.await
+    };
     let worker = async { tokio::spawn(making).await.map(Arc::new).map_err(Arc::new) }.shared();
     let handle = async |event: LambdaEvent<Trigger>| {
         let LambdaEvent { payload, context } = event;
