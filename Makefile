@@ -220,8 +220,14 @@ $(TOOLS)/checkov/bin/checkov:
 	python3 -m venv $(TOOLS)/checkov
 	$(TOOLS)/checkov/bin/pip install --quiet --disable-pip-version-check checkov==3.3.30
 
+# The provider's schema, as another project has generated a library from it.
+$(TOOLS)/provider-aws.tgz:
+	mkdir -p $(TOOLS)/provider
+	npm pack --silent --pack-destination $(TOOLS)/provider @cdktf/provider-aws@21.22.1
+	mv $(TOOLS)/provider/*.tgz $@
+
 .PHONY: check-deploy
-check-deploy: $(VENV)/bin/moto_server $(TOOLS)/checkov/bin/checkov ## sam build, deploy, update and delete in a local AWS; the built function does a job; STEPS='lint deploy' for some alone
+check-deploy: $(VENV)/bin/moto_server $(TOOLS)/checkov/bin/checkov $(TOOLS)/provider-aws.tgz ## sam build, deploy, update and delete in a local AWS; the built function does a job; STEPS='lint deploy' for some alone
 	cargo build --locked --quiet --example demo
 	PYTHONDONTWRITEBYTECODE=1 $(VENV)/bin/python -W ignore scripts/check_deploy.py $(STEPS)
 

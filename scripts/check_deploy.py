@@ -23,10 +23,12 @@ from local_aws import LocalAws
 from ready import ready as ready_template
 from release import machine_of, release
 from stack import Stack, read
+from terraform_provider import Bindings, compare
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = ROOT / ".tools/deploy/bin"
 CHECKOV = ROOT / ".tools/checkov/bin/checkov"
+PROVIDER = ROOT / ".tools/provider-aws.tgz"
 NAME = "codepipeline-artifactory"
 URL = "https://acme.jfrog.io"
 ARM_LIBRARY = "aarch64-unknown-linux-gnu"
@@ -266,8 +268,29 @@ def ready(left):
         expect(function["Environment"]["Variables"]["ARTIFACTORY_URL"] == URL, "and the address that was given")
 
 
+def provider():
+    """The module's resources are of the provider's schema, and what is not is noticed."""
+    bindings = Bindings(PROVIDER)
+    module = json.loads((ROOT / "terraform/main.tf.json").read_text(encoding="utf-8"))
+    wrong = list(compare(module, bindings))
+    expect(not wrong, f"arguments and blocks are those of the provider's schema, {bindings.version()} {wrong or ''}")
+    function = module["resource"]["aws_lambda_function"]["publisher"]
+    for changed in (
+        {"handlers": "bootstrap"},
+        {"role": None},
+        {"architectures": "x86_64"},
+        {"environment": {"variable": {}}},
+        {"dynamic": {"vpc_configuration": {"content": {}}}},
+    ):
+        broken = {name: value for name, value in (function | changed).items() if value is not None}
+        said = list(compare({"resource": {"aws_lambda_function": {"publisher": broken}}}, bindings))
+        expect(len(said) == 1, f"this would be noticed: {' '.join(said)}")
+
+
 def terraform(left):
-    """The Terraform module, evaluated by Terraform and held against the stack."""
+    """The Terraform module, held against the provider's schema, and, evaluated by Terraform, against the stack."""
+    provider()
+    left.append("terraform/main.tf.json: which values the provider takes, for want of the provider")
     if shutil.which("terraform") is None:
         left.append("terraform/main.tf.json: there is no terraform here to evaluate it")
         return
@@ -275,7 +298,6 @@ def terraform(left):
     environment = os.environ | {"TF_CLI_CONFIG_FILE": os.devnull, "CHECKPOINT_DISABLE": "1"}
     told = run(sys.executable, "scripts/terraform.py", "--evaluate", environment=environment)
     expect("evaluates to the stack" in told, "with one variable and with all it evaluates to the template's stack")
-    left.append("terraform/main.tf.json: names and types of the provider's arguments, for want of the provider")
 
 
 def move(left):
