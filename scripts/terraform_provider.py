@@ -74,7 +74,7 @@ class Bindings:
 
 def shape(how):
     """The shape of an argument's values, by what the bindings do to them."""
-    for word, meaning in (("hashMapper", "map"), ("listMapper", "list"), ("ToTerraform", "plain")):
+    for word, meaning in (("hashMapper", "map"), ("listMapper", "list"), ("ToTerraform", "single value")):
         if word in how:
             return meaning
     return "any"
@@ -84,7 +84,7 @@ def shape_of(value):
     """The shape of a value as it is written; an expression may come to anything."""
     if isinstance(value, str) and re.fullmatch(r"\$\{.*\}", value, re.S):
         return "any"
-    return {dict: "map", list: "list"}.get(type(value), "plain")
+    return {dict: "map", list: "list"}.get(type(value), "single value")
 
 
 def problems(place, written, block):
