@@ -17,10 +17,10 @@ const WRITES: u32 = 3;
 /// A mark is a line.
 const MAX_MARK: u64 = 4 << 10;
 
-/// Whether anybody has ended a job before.
+/// How a job stands, as far as the journal goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Before {
-    /// Nobody, as far as the journal goes.
+pub enum Standing {
+    /// Nobody has ended it.
     Open,
     /// Its result was told, or nobody waits for one.
     Ended,
@@ -28,9 +28,9 @@ pub enum Before {
 
 impl Journal {
     /// Whether the job has ended. Only who has its claim knows: a mark is there before the claim of the one before is gone.
-    pub async fn before(&self, job: &JobId, deadline: Deadline) -> Result<Before, AwsError> {
+    pub async fn standing(&self, job: &JobId, deadline: Deadline) -> Result<Standing, AwsError> {
         let mark = self.objects.fetch(&key(job), MAX_MARK, deadline).await?;
-        Ok(if mark.is_some() { Before::Ended } else { Before::Open })
+        Ok(if mark.is_some() { Standing::Ended } else { Standing::Open })
     }
 }
 

@@ -16,6 +16,8 @@ use super::connections::Connections;
 use crate::settings;
 use crate::trust::Trust;
 
+/// The variable of the endpoint of all services, and what those of single ones begin with.
+const ENDPOINT: &str = "AWS_ENDPOINT_URL";
 /// How often a call is tried at most.
 const ATTEMPTS: u32 = 3;
 /// What is sent as the application's name.
@@ -70,9 +72,6 @@ impl Variables {
         }
     }
 }
-
-/// The variable of the endpoint of all services, and what those of single ones begin with.
-const ENDPOINT: &str = "AWS_ENDPOINT_URL";
 
 impl LoadServiceConfig for Variables {
     fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {

@@ -3,7 +3,7 @@
 
 use super::{Tick, TickError};
 use crate::answer::{JobReport, Outcome, TickReport};
-use crate::aws::ended::Before;
+use crate::aws::ended::Standing;
 use crate::aws::journal::{Claiming, Record};
 use crate::deadline::Stopwatch;
 use crate::invoke::Invoked;
@@ -26,13 +26,13 @@ impl Tick<'_> {
                 tracing::info!(job.id = %id, "another invocation has the job");
                 JobReport::of(id, &run, Outcome::Skipped, started)
             }
-            Claiming::Ours(claim) => match (journal.before(id, self.hand.deadline).await, invoked.clone()) {
-                (Ok(Before::Ended), _) => {
+            Claiming::Ours(claim) => match (journal.standing(id, self.hand.deadline).await, invoked.clone()) {
+                (Ok(Standing::Ended), _) => {
                     tracing::info!(job.id = %id, "the job has ended before; its event came again");
                     JobReport::of(id, &run, self.hand.give_up(claim, Outcome::Skipped).await, started)
                 }
-                (Ok(Before::Open), Invoked::Job(job)) => Box::pin(self.hand.work(claim, *job, Effort::Publish)).await,
-                (Ok(Before::Open), Invoked::Unclear(id, error)) => {
+                (Ok(Standing::Open), Invoked::Job(job)) => Box::pin(self.hand.work(claim, *job, Effort::Publish)).await,
+                (Ok(Standing::Open), Invoked::Unclear(id, error)) => {
                     Box::pin(self.hand.refuse(claim, id, error.into())).await
                 }
                 // Not done, since it may have been: the next tick ends it, unless it has ended.
